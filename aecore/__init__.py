@@ -1,0 +1,10 @@
+"""aecore: the autoencoders that the book "Autoencoders, from Codes to Objects" runs on."""
+
+from aecore import corruption, data, layers, metrics, networks, objectives, synthetic
+from aecore._version import __version__ as __version__
+from aecore.ae import Autoencoder
+from aecore.profile import cost, start
+
+__all__ = [
+    "Autoencoder", "corruption", "cost", "data", "layers", "metrics", "networks", "objectives", "start", "synthetic",
+]  # fmt: skip

@@ -1,0 +1,130 @@
+"""The autoencoder: an encoder, a decoder, and what is asked of them. Chapters 1-3."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from aecore.data import check_examples
+from aecore.networks import tied_decoder
+from aecore.objectives import SquaredError
+from aecore.training import Model, in_chunks
+
+
+@keras.saving.register_keras_serializable("aecore")
+class Autoencoder(Model):
+    """Encode an example into a short code, and decode the code back.
+
+        L = L_rec + lambda L_reg,   L_rec = nll(x | decoder(encoder(x~)))
+
+    Its variants are arguments. Linear: networks without hidden layers. Deep: with some. Denoising: a
+    corruption, x~ = corruption(x). Sparse, contractive: a penalty. k-sparse: an encoder that ends in TopK.
+    Tied: no decoder.
+
+    Args:
+        encoder: keras.Model, (b, *shape) -> (b, d).
+        decoder: keras.Model, (b, d) -> the likelihood's params, or None: the encoder's transpose.
+        likelihood: what the decoder's numbers mean (objectives.py); its `nll` is L_rec.
+        penalty: L_reg with its weight lambda (objectives.py), or None.
+        corruption: a layer that is applied to the input, in training only (corruption.py), or None.
+    Raises: ValueError where the decoder does not fit the encoder or the likelihood.
+    Source: Hinton and Salakhutdinov 2006; Vincent et al. 2008 for the corruption. Chapters 1 and 2.
+
+    Example:
+        net = dict(shape=(28, 28, 1), hidden=(400,), code_size=20)
+        ae = Autoencoder(mlp_encoder(**net), mlp_decoder(**net), likelihood=Bernoulli())
+        ae.compile("adam")
+        ae.fit(x)                       # x (n, 28, 28, 1) in [0, 1]
+        z = ae.encode(x)                # (n, 20)
+        ae.decode(z)                    # (n, 28, 28, 1)
+    """
+
+    def __init__(self, encoder, decoder=None, *, likelihood=None, penalty=None, corruption=None, **kwargs):
+        super().__init__(terms=["rec"] + ["reg"] * (penalty is not None), **kwargs)
+        self.tied = decoder is None
+        self.encoder = encoder
+        self.decoder = tied_decoder(encoder) if self.tied else decoder
+        self.likelihood = SquaredError() if likelihood is None else likelihood
+        self.penalty = penalty
+        self.corruption = corruption
+        self.shape = tuple(encoder.input_shape[1:])
+        _check_fit(self.encoder, self.decoder, self.likelihood)
+        self.built = True
+
+    @property
+    def code_size(self):
+        """d, the number of units of the code."""
+        return self.encoder.output_shape[-1]
+
+    def call(self, x, training=False):
+        if training and self.corruption is not None:
+            x = self.corruption(x)
+        codes = self.encoder(x, training=training)  # (b, d)
+        return {"codes": codes, "params": self.decoder(codes, training=training)}
+
+    def compute_loss(self, x, y=None, y_pred=None, sample_weight=None, training=True):
+        target = x if y is None else y
+        terms = {"rec": (self.likelihood.nll(target, y_pred["params"]), 1.0)}
+        if self.penalty is not None:
+            values = self.penalty.value(y_pred["codes"], x, self.encoder)
+            terms["reg"] = (values, self.penalty.weight)
+        return self.total(sample_weight, **terms)
+
+    def encode(self, x, batch_size=1024):
+        """The codes of examples.
+
+        Args: x, (n, *shape); batch_size, examples at a time.
+        Returns: codes, (n, d), float32.
+        """
+        return in_chunks(self.encoder, check_examples(x, self.shape, "encode"), batch_size)
+
+    def decode(self, codes, batch_size=1024):
+        """What codes stand for, wherever the codes come from.
+
+        Args: codes, (n, d); batch_size, codes at a time.
+        Returns: the likelihood's mean, (n, *shape), float32: pixels, or probabilities of symbols.
+        """
+        codes = check_examples(codes, (self.code_size,), "decode")
+        params = in_chunks(self.decoder, codes, batch_size)
+        return ops.convert_to_numpy(self.likelihood.mean(params))
+
+    def reconstruct(self, x, batch_size=1024):
+        """decode(encode(x)): (n, *shape) -> (n, *shape)."""
+        return self.decode(self.encode(x, batch_size), batch_size)
+
+    def check(self, x, y=None):
+        name = type(self).__name__
+        check_examples(x, self.shape, name)
+        target = x if y is None else check_examples(y, self.decoder.output_shape[1:], f"{name} (targets)")
+        if len(target) != len(x):
+            raise ValueError(f"{name}: wanted one target per input, got {len(x)} inputs and {len(target)} targets.")
+        if getattr(self.likelihood, "unit_interval", False) and not (np.min(target) >= 0 and np.max(target) <= 1):
+            raise ValueError(
+                f"{name}: a {type(self.likelihood).__name__} likelihood wants pixels in [0, 1], got values from "
+                f"{np.min(target):.3g} to {np.max(target):.3g}. Rescale the data, or use SquaredError()."
+            )
+
+    def get_config(self):
+        parts = {"encoder": self.encoder, "decoder": None if self.tied else self.decoder,
+                 "likelihood": self.likelihood, "penalty": self.penalty, "corruption": self.corruption}  # fmt: skip
+        return {**super().get_config(), **{k: keras.saving.serialize_keras_object(v) for k, v in parts.items()}}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**{k: keras.saving.deserialize_keras_object(v) for k, v in config.items()})
+
+
+def _check_fit(encoder, decoder, likelihood):
+    d, wanted = encoder.output_shape[-1], decoder.input_shape[-1]
+    if len(encoder.output_shape) != 2 or d != wanted:
+        raise ValueError(
+            f"Autoencoder: the encoder gives codes of shape {encoder.output_shape[1:]}, the decoder wants ({wanted},). "
+            "Build both with the same code_size."
+        )
+    k = likelihood.params_per_value
+    shape = tuple(encoder.input_shape[1:]) + ((k,) if k > 1 else ())
+    if tuple(decoder.output_shape[1:]) != shape:
+        raise ValueError(
+            f"Autoencoder: for inputs {tuple(encoder.input_shape[1:])} a {type(likelihood).__name__} likelihood wants "
+            f"a decoder with output {shape}, got {tuple(decoder.output_shape[1:])}. Build it with the encoder's "
+            f"shape and params_per_value={k}."
+        )

@@ -1,0 +1,147 @@
+"""What happens around an epoch: a progress line, and a checkpoint to go on from."""
+
+import json
+import os
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+
+
+class Progress(keras.callbacks.Callback):
+    """One line that moves: epoch, time, and the book's names of the loss terms.
+
+    In a notebook it is one output that is updated, so that a built page shows its last state only;
+    in a terminal one line; where the output is a file, only the last line is written.
+    """
+
+    pause = 0.25  # seconds between two updates
+
+    def on_train_begin(self, logs=None):
+        self.start = time.perf_counter()
+        self.drawn = 0.0
+        self.epoch, self.logs, self.display = 0, {}, None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        steps = self.params.get("steps") or 0
+        self.draw(self.epoch + (batch + 1) / steps if steps else self.epoch)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.logs = dict(logs or {})
+        self.draw(epoch + 1)
+
+    def on_train_end(self, logs=None):
+        self.draw(self.epoch + 1 if self.logs else self.epoch, last=True)
+
+    def line(self, done):
+        terms = " · ".join(f"{name} {value:.4g}" for name, value in self.logs.items())
+        seconds = time.perf_counter() - self.start
+        return f"epoch {int(done)}/{self.params['epochs']} · {seconds:.0f} s" + (f" · {terms}" if terms else "")
+
+    def draw(self, done, last=False):
+        now = time.perf_counter()
+        if not last and now - self.drawn < self.pause:
+            return
+        self.drawn = now
+        line = self.line(done)
+        if _in_notebook():
+            self.draw_in_notebook(line, done, last)
+        elif sys.stdout.isatty():
+            print("\r" + line, end="\n" if last else "", flush=True)
+        elif last:
+            print(line)
+
+    def draw_in_notebook(self, line, done, last):
+        from IPython.display import display
+
+        bar = f'<progress max="{self.params["epochs"]}" value="{done:.3f}" aria-label="training"></progress> '
+        bundle = {"text/plain": line, "text/html": f"<code>{'' if last else bar}{line}</code>"}
+        if self.display is None:
+            self.display = display(bundle, raw=True, display_id=True)
+        else:
+            self.display.update(bundle, raw=True)
+
+
+def _in_notebook():
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return shell is not None and hasattr(shell, "kernel")
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Write the whole state of a training run after an epoch, so that it can go on after an interruption.
+
+    Weights, optimizer, random states and history go into one .npz file, which replaces the old one in one
+    step: an interruption while writing leaves the old file whole.
+
+    Args:
+        path: the .npz file; its folder is made where it is missing.
+        run: dict that names the run (data, batch size, seed); resuming a different run is refused.
+        every: at least this many seconds between two writes; the last epoch is always written.
+    """
+
+    def __init__(self, path, run, every=0.0):
+        super().__init__()
+        self.path = Path(path)
+        self.run = run
+        self.every = every
+        self.history = {}
+        self.written = time.perf_counter()
+
+    def variables(self, model):
+        return [*model.variables, *model.optimizer.variables]
+
+    def restore(self, model):
+        """Load the state where the file exists. Returns: the number of epochs it has done, 0 without a file.
+
+        Raises: ValueError where the file is damaged, or holds another model or run; says what to do.
+        """
+        if not self.path.exists():
+            return 0
+        cure = f"Delete {self.path} to start again, or give another file name."
+        try:
+            with np.load(self.path, allow_pickle=False) as file:
+                meta = json.loads(str(file["meta"]))
+                values = [file[f"variable_{i}"] for i in range(meta["variables"])]
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise ValueError(f"The checkpoint {self.path} cannot be read ({error}). {cure}") from error
+        different = [k for k in self.run if meta["run"].get(k) != self.run[k]]
+        if different:
+            was, now = ({k: run.get(k) for k in different} for run in (meta["run"], self.run))
+            raise ValueError(f"The checkpoint {self.path} belongs to another run: it has {was}, wanted {now}. {cure}")
+        variables = self.variables(model)
+        shapes = [tuple(v.shape) for v in variables]
+        if shapes != [v.shape for v in values]:
+            raise ValueError(
+                f"The checkpoint {self.path} belongs to another model or optimizer: it has {len(values)} "
+                f"variables, wanted {len(shapes)}, or their shapes differ. {cure}"
+            )
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+        self.history = meta["history"]
+        return meta["epochs"]
+
+    def on_epoch_end(self, epoch, logs=None):
+        for name, value in (logs or {}).items():
+            self.history.setdefault(name, []).append(float(value))
+        now = time.perf_counter()
+        if epoch + 1 == self.params["epochs"] or now - self.written >= self.every:
+            self.write(epoch + 1)
+            self.written = now
+
+    def write(self, epochs):
+        arrays = {f"variable_{i}": keras.ops.convert_to_numpy(v) for i, v in enumerate(self.variables(self.model))}
+        meta = {"epochs": epochs, "history": self.history, "run": self.run, "variables": len(arrays)}
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        half = self.path.with_name(self.path.name + ".part")
+        with open(half, "wb") as file:
+            np.savez(file, meta=json.dumps(meta), **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(half, self.path)

@@ -1,0 +1,162 @@
+"""Real data as float32 arrays in [0, 1], (n, h, w, c), in fixed parts; and the check at every door.
+
+Embedded, no network: `digits`, `patches`. Downloaded and verified: `mnist`, `fashion_mnist`, `cifar10`.
+Generated data with known factors are in synthetic.py.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from aecore.downloads import load
+
+SPLIT_SEED = 2006  # of every random split in the book: the same examples are held out in every chapter
+
+
+class Part(NamedTuple):
+    """Examples x, (n, h, w, c) in [0, 1], and labels y, (n,), or None."""
+
+    x: np.ndarray
+    y: np.ndarray | None = None
+
+
+class Dataset(NamedTuple):
+    """Three parts that share no example: fit on `train`, choose on `validation`, report on `test`."""
+
+    train: Part
+    validation: Part
+    test: Part
+
+
+def digits():
+    """The 1,797 handwritten digits of scikit-learn, 8 x 8 pixels, 17 grey levels.
+
+    Returns: Dataset with 1,097 / 300 / 400 examples of shape (8, 8, 1), labels 0-9.
+    Source: Alpaydin and Kaynak 1998, test part (its writers are not named, so they are mixed over the parts).
+    """
+    from sklearn.datasets import load_digits
+
+    x, y = load_digits(return_X_y=True)
+    x = (x.reshape(-1, 8, 8, 1) / 16).astype("float32")
+    return split(x, y.astype("int64"), validation=300, test=400)
+
+
+def patches(size=16, n=6000):
+    """Square patches of scikit-image's photographs, grey, by picture: no picture is in two parts.
+
+    Args:
+        size: side of a patch in pixels, 4 to 128.
+        n: training patches; validation and test have a sixth of it each.
+    Returns: Dataset of shape (size, size, 1), no labels.
+    Raises: ValueError where size or n is out of range.
+    """
+    if not 4 <= size <= 128:
+        raise ValueError(f"patches: size must lie between 4 and 128 pixels, got {size}.")
+    if n < 6:
+        raise ValueError(f"patches: n must be at least 6, got {n}.")
+    from skimage import color, data
+
+    names = (("astronaut", "chelsea", "coins", "grass", "brick", "page"), ("rocket", "gravel"), ("camera", "coffee"))
+    rng = np.random.default_rng(SPLIT_SEED)
+
+    def cut(pictures, count):
+        each = [len(part) for part in np.array_split(np.arange(count), len(pictures))]
+        parts = []
+        for name, m in zip(pictures, each, strict=True):
+            picture = getattr(data, name)()
+            grey = color.rgb2gray(picture) if picture.ndim == 3 else picture / 255
+            windows = np.lib.stride_tricks.sliding_window_view(grey, (size, size))  # (h', w', size, size)
+            rows, columns = (rng.integers(0, limit, m) for limit in windows.shape[:2])
+            parts.append(windows[rows, columns])
+        return Part(np.concatenate(parts)[..., None].astype("float32"))
+
+    return Dataset(*(cut(pictures, count) for pictures, count in zip(names, (n, n // 6, n // 6), strict=True)))
+
+
+def mnist():
+    """MNIST, 28 x 28 handwritten digits. See `downloads.load` for where it comes from and what can go wrong.
+
+    Returns: Dataset with 55,000 / 5,000 / 10,000 examples of shape (28, 28, 1), labels 0-9. Validation is the
+        last 5,000 of the published training part; the test part is the published one.
+    Source: LeCun et al. 1998.
+    """
+    return _published("mnist", validation=5000)
+
+
+def fashion_mnist():
+    """Fashion-MNIST, 28 x 28 pictures of clothes, in the parts and shapes of `mnist`. Source: Xiao et al. 2017."""
+    return _published("fashion_mnist", validation=5000)
+
+
+def cifar10():
+    """CIFAR-10, 32 x 32 colour photographs of 10 kinds of things.
+
+    Returns: Dataset with 45,000 / 5,000 / 10,000 examples of shape (32, 32, 3), labels 0-9.
+    Source: Krizhevsky 2009.
+    """
+    return _published("cifar10", validation=5000)
+
+
+def _published(name, validation):
+    a = load(name)
+    parts = {}
+    for part in ("train", "test"):
+        x = a[f"x_{part}"].astype("float32") / 255
+        parts[part] = (x[..., None] if x.ndim == 3 else x), a[f"y_{part}"].astype("int64").ravel()
+    (x, y), test = parts["train"], Part(*parts["test"])
+    return Dataset(Part(x[:-validation], y[:-validation]), Part(x[-validation:], y[-validation:]), test)
+
+
+def split(x, y=None, *, validation, test, seed=SPLIT_SEED):
+    """Split examples at random into fixed parts.
+
+    Args:
+        x: (n, ...). y: labels, (n,), or None.
+        validation, test: number of examples in these parts; the rest is for training.
+        seed: owns the split.
+    Returns: Dataset.
+    Raises: ValueError where nothing would be left to train on.
+    """
+    n = len(x)
+    if validation < 0 or test < 0 or validation + test >= n:
+        raise ValueError(
+            f"split: validation ({validation}) and test ({test}) must leave some of the {n} examples to train on."
+        )
+    order = np.random.default_rng(seed).permutation(n)
+    rows = order[validation + test :], order[test : validation + test], order[:test]
+    return Dataset(*(Part(x[r], None if y is None else y[r]) for r in rows))
+
+
+def check_examples(x, shape, name):
+    """Let examples in where they fit, and say what is wrong where they do not.
+
+    Args:
+        x: what was given.
+        shape: wanted shape of one example; None at an axis lets any size in.
+        name: who asks, for the message.
+    Returns: x as a float32 array, (n, *shape). float64 is converted; nothing else is.
+    Raises: TypeError where x holds no floats; ValueError where its shape is wrong, it is empty, or it holds
+        NaN or infinity.
+    """
+    x = np.asarray(x)
+    if x.dtype.kind != "f":
+        cure = "Divide pixels by 255 first: x.astype('float32') / 255." if x.dtype.kind in "ui" else ""
+        raise TypeError(f"{name}: wanted floating-point numbers, got {x.dtype}. {cure}".rstrip())
+    wanted = tuple(shape)
+    fits = x.ndim == len(wanted) + 1 and all(w in (None, s) for w, s in zip(wanted, x.shape[1:], strict=True))
+    if not fits:
+        cure = ""
+        if x.shape == wanted:
+            cure = " One example needs a batch axis too: x[None]."
+        elif x.shape[1:] == wanted[:-1]:
+            cure = " The channel axis is missing: x[..., None]."
+        raise ValueError(f"{name}: wanted shape (n, {', '.join(map(str, wanted))}), got {x.shape}.{cure}")
+    if len(x) == 0:
+        raise ValueError(f"{name}: wanted at least one example, got none (shape {x.shape}).")
+    if not np.isfinite(x).all():
+        bad = np.flatnonzero(~np.isfinite(x).reshape(len(x), -1).all(axis=1))
+        raise ValueError(
+            f"{name}: {len(bad)} of {len(x)} examples hold NaN or infinity, the first is number {bad[0]}. "
+            "Drop or repair them: x[np.isfinite(x).all(axis=(1, 2, 3))] keeps the others of a set of images."
+        )
+    return x.astype("float32", copy=False)

@@ -1,0 +1,55 @@
+"""Layers that Keras does not have."""
+
+import keras
+from keras import ops
+
+register = keras.saving.register_keras_serializable("aecore")
+
+
+@register
+class TopK(keras.layers.Layer):
+    """Keep the k largest units of a code and set the others to zero: a code that is k-sparse by force.
+
+    Args:
+        k: units that stay, 1 <= k <= the size of the code.
+    Shapes: (b, d) -> (b, d). Units that tie with the k-th largest stay too.
+    Raises: ValueError where k does not fit the code.
+    Source: Makhzani and Frey 2014, algorithm 1. Differs: the same k in training and afterwards. Chapter 2.
+    """
+
+    def __init__(self, k, **kwargs):
+        super().__init__(**kwargs)
+        self.k = k
+
+    def build(self, shape):
+        if not 1 <= self.k <= shape[-1]:
+            raise ValueError(f"TopK: k must lie between 1 and the code size {shape[-1]}, got {self.k}.")
+        self.built = True
+
+    def call(self, codes):
+        smallest_kept = ops.top_k(codes, self.k)[0][:, -1:]  # (b, 1)
+        return ops.where(codes >= smallest_kept, codes, 0.0)
+
+    def get_config(self):
+        return {**super().get_config(), "k": self.k}
+
+
+class TransposedDense(keras.layers.Layer):
+    """A dense layer that borrows another one's kernel, transposed; only its bias is its own.
+
+    Args:
+        dense: the keras.layers.Dense to borrow from, built; it maps (b, m) to (b, k).
+        activation: as in Keras.
+    Shapes: (b, k) -> (b, m).
+    Chapter 1 (tied weights).
+    """
+
+    def __init__(self, dense, activation=None, **kwargs):
+        super().__init__(**kwargs)
+        self.dense = dense
+        self.activation = keras.activations.get(activation)
+        self.bias = self.add_weight(shape=(dense.kernel.shape[0],), initializer="zeros", name="bias")
+        self.built = True
+
+    def call(self, x):
+        return self.activation(ops.matmul(x, ops.transpose(self.dense.kernel)) + self.bias)

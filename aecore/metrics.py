@@ -1,0 +1,106 @@
+"""Functions of arrays that say how good a result is. Each states its direction.
+
+Images are (n, h, w, c) in [0, 1], codes and features (n, d), labels (n,).
+"""
+
+import numpy as np
+
+
+def squared_error(x, y):
+    """Squared error per image, summed over its pixels: sum_i (x_i - y_i)^2. Lower is better.
+
+    Args: x, y, (n, ...), the same shape.
+    Returns: (n,), in squared pixel units.
+    """
+    x, y = _pair(x, y, "squared_error")
+    return np.sum((x - y).reshape(len(x), -1) ** 2, axis=1)
+
+
+def psnr(x, y):
+    """Peak signal-to-noise ratio per image, for values in [0, 1]: -10 log10(mean squared error). Higher is better.
+
+    Returns: (n,), in decibels; infinite where the images are equal.
+    """
+    x, y = _pair(x, y, "psnr")
+    mse = np.mean((x - y).reshape(len(x), -1) ** 2, axis=1)
+    with np.errstate(divide="ignore"):
+        return -10 * np.log10(mse)
+
+
+def ssim(x, y):
+    """Structural similarity per image, for values in [0, 1], from scikit-image. Higher is better, 1 is equal.
+
+    The window is 7 pixels, or the largest odd number that fits a smaller image.
+    Returns: (n,). Raises: ValueError where an image is smaller than 3 x 3.
+    Source: Wang et al. 2004, with scikit-image's uniform window.
+    """
+    from skimage.metrics import structural_similarity
+
+    x, y = _pair(x, y, "ssim")
+    side = min(x.shape[1:3])
+    if side < 3:
+        raise ValueError(f"ssim: images must be at least 3 x 3 pixels, got {x.shape[1]} x {x.shape[2]}.")
+    window = min(7, side - 1 + side % 2)
+    # The examples are handed over as channels: one call for all of them, each compared by itself.
+    n, h, w, c = x.shape
+    as_channels = (np.moveaxis(a, 0, 2).reshape(h, w, n * c).astype("float64") for a in (x, y))
+    _, full = structural_similarity(*as_channels, win_size=window, data_range=1.0, channel_axis=2, full=True)
+    pad = (window - 1) // 2
+    inner = full[pad : h - pad, pad : w - pad]
+    return inner.mean(axis=(0, 1)).reshape(n, c).mean(axis=1)
+
+
+def linear_probe(train_x, train_y, test_x, test_y):
+    """Share of test labels that a logistic regression on the features gets right. Higher is better.
+
+    The features are standardised with the training part's mean and scale; the regression is L2-regularised
+    with scikit-learn's default C = 1.
+    Returns: accuracy in [0, 1].
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
+    return float(probe.fit(_flat(train_x), train_y).score(_flat(test_x), test_y))
+
+
+def knn_accuracy(train_x, train_y, test_x, test_y, k=1):
+    """Share of test labels given by the majority of the k nearest training features. Higher is better.
+
+    Returns: accuracy in [0, 1].
+    """
+    from sklearn.neighbors import KNeighborsClassifier
+
+    return float(KNeighborsClassifier(k).fit(_flat(train_x), train_y).score(_flat(test_x), test_y))
+
+
+def cluster_accuracy(labels, clusters):
+    """Share of examples whose cluster, named in the best one-to-one way, is their label. Higher is better.
+
+    Args: labels, clusters, (n,), integers >= 0.
+    Returns: accuracy in [0, 1]; clusters without a label of their own count as wrong.
+    Source: the assignment is solved by the Hungarian method (scipy).
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    labels, clusters = np.asarray(labels), np.asarray(clusters)
+    if labels.shape != clusters.shape or labels.ndim != 1 or len(labels) == 0:
+        raise ValueError(
+            f"cluster_accuracy: wanted two lists of the same length, got {labels.shape} and {clusters.shape}."
+        )
+    counts = np.zeros((clusters.max() + 1, labels.max() + 1), int)
+    np.add.at(counts, (clusters, labels), 1)
+    rows, columns = linear_sum_assignment(-counts)
+    return float(counts[rows, columns].sum() / len(labels))
+
+
+def _pair(x, y, name):
+    x, y = np.asarray(x), np.asarray(y)
+    if x.shape != y.shape or len(x) == 0:
+        raise ValueError(f"{name}: wanted two arrays of one shape with at least one example, got {x.shape}, {y.shape}.")
+    return x, y
+
+
+def _flat(x):
+    return np.asarray(x).reshape(len(x), -1)

@@ -1,0 +1,153 @@
+"""Encoders and decoders: functions that return a keras.Model.
+
+An encoder and a decoder that are given the same arguments mirror each other. A decoder ends in plain
+numbers ("params"): what they mean, pixel or logit, is the likelihood's business.
+"""
+
+import math
+
+import keras
+from keras import layers
+
+from aecore.layers import TransposedDense
+
+
+def mlp_encoder(shape, hidden, code_size, *, activation="gelu", code_activation=None, dropout=0.0, seed=0):
+    """A dense encoder: flatten, the hidden layers, the code.
+
+    Args:
+        shape: shape of one example, (h, w, c) or any other.
+        hidden: sizes of the hidden layers, from the input to the code; () gives a linear encoder.
+        code_size: d, >= 1.
+        activation: of the hidden layers, as in Keras.
+        code_activation: of the code, as in Keras, or a layer such as layers.TopK(4); None is linear.
+        dropout: share of each hidden layer's units that are switched off in training, in [0, 1).
+        seed: owns the initial weights.
+    Returns: keras.Model, (b, *shape) -> (b, d).
+    Raises: ValueError where a size is not a positive integer.
+    """
+    _check_sizes("mlp_encoder", shape=shape, hidden=hidden, code_size=[code_size])
+    inputs = keras.Input(shape, name="x")
+    h = layers.Flatten()(inputs)
+    h = _dense_stack(h, hidden, activation, dropout, seed)
+    codes = _dense(code_size, None if isinstance(code_activation, layers.Layer) else code_activation, seed + 99)(h)
+    if isinstance(code_activation, layers.Layer):
+        codes = code_activation(codes)
+    return keras.Model(inputs, codes, name="encoder")
+
+
+def mlp_decoder(shape, hidden, code_size, *, activation="gelu", params_per_value=1, dropout=0.0, seed=0):
+    """The mirror image of `mlp_encoder`: the hidden layers in reverse order, then one number per pixel.
+
+    Args: as `mlp_encoder`, and
+        params_per_value: numbers that the likelihood needs for each pixel; more than one adds a last axis.
+    Returns: keras.Model, (b, d) -> (b, *shape), or (b, *shape, params_per_value).
+    Raises: ValueError where a size is not a positive integer.
+    """
+    _check_sizes("mlp_decoder", shape=shape, hidden=hidden, code_size=[code_size], params=[params_per_value])
+    inputs = keras.Input((code_size,), name="codes")
+    h = _dense_stack(inputs, hidden[::-1], activation, dropout, seed + 100)
+    out = shape if params_per_value == 1 else (*shape, params_per_value)
+    params = layers.Reshape(out)(_dense(math.prod(out), None, seed + 199)(h))
+    return keras.Model(inputs, params, name="decoder")
+
+
+def conv_encoder(shape, filters, code_size, *, activation="gelu", code_activation=None, seed=0):
+    """A convolutional encoder: each layer halves height and width, a dense layer gives the code.
+
+    Args:
+        shape: (h, w, c); h and w divisible by 2 ** len(filters).
+        filters: channels of each layer, from the input to the code.
+        code_size, activation, code_activation, seed: as in `mlp_encoder`.
+    Returns: keras.Model, (b, h, w, c) -> (b, d).
+    Raises: ValueError where a size does not halve evenly; says which sizes would.
+    """
+    _check_halving("conv_encoder", shape, filters, code_size)
+    inputs = keras.Input(shape, name="x")
+    h = inputs
+    for i, n in enumerate(filters):
+        h = layers.Conv2D(n, 4, 2, "same", activation=activation, kernel_initializer=_init(seed + i))(h)
+    h = layers.Flatten()(h)
+    codes = _dense(code_size, None if isinstance(code_activation, layers.Layer) else code_activation, seed + 99)(h)
+    if isinstance(code_activation, layers.Layer):
+        codes = code_activation(codes)
+    return keras.Model(inputs, codes, name="encoder")
+
+
+def conv_decoder(shape, filters, code_size, *, activation="gelu", params_per_value=1, seed=0):
+    """The mirror image of `conv_encoder`. A kernel of 4 with stride 2 leaves no checkerboard.
+
+    Args: as `conv_encoder`, and params_per_value as in `mlp_decoder`.
+    Returns: keras.Model, (b, d) -> (b, h, w, c), or (b, h, w, c, params_per_value).
+    Raises: ValueError where a size does not halve evenly; says which sizes would.
+    """
+    _check_halving("conv_decoder", shape, filters, code_size)
+    height, width, channels = shape
+    small = (height >> len(filters), width >> len(filters), filters[-1])
+    inputs = keras.Input((code_size,), name="codes")
+    h = layers.Reshape(small)(_dense(math.prod(small), activation, seed + 100)(inputs))
+    for i, n in enumerate([*filters[-2::-1], channels * params_per_value]):
+        last = i == len(filters) - 1
+        h = layers.Conv2DTranspose(
+            n, 4, 2, "same", activation=None if last else activation, kernel_initializer=_init(seed + 101 + i)
+        )(h)
+    params = h if params_per_value == 1 else layers.Reshape((*shape, params_per_value))(h)
+    return keras.Model(inputs, params, name="decoder")
+
+
+def tied_decoder(encoder):
+    """A decoder with the encoder's kernels, transposed, and biases of its own: tied weights.
+
+    Args:
+        encoder: made by `mlp_encoder`, with no layer on its code.
+    Returns: keras.Model, (b, d) -> (b, *shape).
+    Raises: ValueError where the encoder has layers that cannot be transposed.
+    """
+    kinds = (layers.InputLayer, layers.Flatten, layers.Dense, layers.Dropout)
+    odd = [layer.name for layer in encoder.layers if not isinstance(layer, kinds)]
+    if odd:
+        raise ValueError(f"tied_decoder: only dense encoders can be transposed, got the layers {odd}. Use mlp_encoder.")
+    dense = [layer for layer in encoder.layers if isinstance(layer, layers.Dense)]
+    inputs = keras.Input((dense[-1].units,), name="codes")
+    h = inputs
+    for i in range(len(dense) - 1, -1, -1):
+        h = TransposedDense(dense[i], activation=dense[i - 1].activation if i else None)(h)
+    return keras.Model(inputs, layers.Reshape(encoder.input_shape[1:])(h), name="decoder")
+
+
+def _init(seed):
+    return keras.initializers.GlorotUniform(seed=seed)
+
+
+def _dense(units, activation, seed):
+    return layers.Dense(units, activation=activation, kernel_initializer=_init(seed))
+
+
+def _dense_stack(h, sizes, activation, dropout, seed):
+    for i, size in enumerate(sizes):
+        h = _dense(size, activation, seed + i)(h)
+        if dropout:
+            h = layers.Dropout(dropout, seed=seed + i)(h)
+    return h
+
+
+def _check_sizes(name, **sizes):
+    for what, values in sizes.items():
+        if not all(isinstance(v, int) and v > 0 for v in values):
+            raise ValueError(f"{name}: {what} wants whole numbers >= 1, got {tuple(values)}.")
+
+
+def _check_halving(name, shape, filters, code_size):
+    if len(shape) != 3:
+        raise ValueError(f"{name}: shape must be (height, width, channels), got {tuple(shape)}. Add the channel axis.")
+    _check_sizes(name, shape=shape, filters=filters, code_size=[code_size])
+    if not filters:
+        raise ValueError(f"{name}: filters is empty. Give the channels of each layer, for example (32, 64).")
+    step = 2 ** len(filters)
+    if shape[0] % step or shape[1] % step:
+        down, up = ([max(step, (n + r) // step * step) for n in shape[:2]] for r in (0, step - 1))
+        raise ValueError(
+            f"{name}: {len(filters)} layers halve the image {len(filters)} times, so height and width must be "
+            f"divisible by {step}, got {shape[0]} x {shape[1]}. Crop to {down[0]} x {down[1]}, pad to "
+            f"{up[0]} x {up[1]}, or use fewer layers."
+        )

@@ -1,0 +1,164 @@
+"""The base of the book's systems: Keras' `fit`, with the order of the data owned by a seed and a way to go on."""
+
+import zlib
+
+import keras
+import numpy as np
+from keras import ops
+
+from aecore import _backend
+from aecore.callbacks import Checkpoint, Progress
+
+EVALUATION_BATCH = 512
+
+
+class Batches(keras.utils.PyDataset):
+    """Shuffled batches whose order is a function of (seed, epoch) alone.
+
+    The same on every backend, and the same after a resumed run as without the interruption. An epoch that
+    does not divide into batches leaves out its last few examples: other ones in every epoch.
+
+    Args:
+        arrays: tuple of arrays with the same first axis, (n, ...).
+        batch_size: b, at most n are used.
+        seed: int >= 0.
+    """
+
+    def __init__(self, arrays, batch_size, seed):
+        super().__init__()
+        self.arrays = arrays
+        self.seed = seed
+        self.batch_size = min(batch_size, len(arrays[0]))
+        self.start(0)
+
+    def order(self, epoch):
+        """Rows of every batch of an epoch, (steps, b) integers."""
+        n = len(self.arrays[0])
+        rows = np.random.default_rng([self.seed, epoch]).permutation(n)
+        return rows[: n - n % self.batch_size].reshape(-1, self.batch_size)
+
+    def start(self, epoch):
+        self.rows = self.order(epoch)
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, step):
+        return tuple(a[self.rows[step]] for a in self.arrays)
+
+
+class Model(keras.Model):
+    """A Keras model whose loss is a sum of named terms.
+
+    A subclass writes `call`, which says what it computed (a dict), and `compute_loss`, which says what is
+    wanted: it hands its terms to `total`, which also tracks each of them under the book's name.
+
+    Args:
+        terms: names of the loss terms, in the order in which they are shown.
+    """
+
+    def __init__(self, terms, **kwargs):
+        super().__init__(**kwargs)
+        self.trackers = [keras.metrics.Mean(name=name) for name in terms]
+
+    def total(self, sample_weight, **terms):
+        """Track each term, (b,), and return the mean over the batch of their weighted sum, a scalar.
+
+        Each term is (values, weight): the tracker shows the values, the loss takes weight * values.
+        """
+        if sample_weight is not None:
+            raise ValueError("aecore's models give every example the same weight: leave sample_weight out.")
+        for tracker in self.trackers:
+            tracker.update_state(terms[tracker.name][0])
+        return ops.mean(sum(weight * values for values, weight in terms.values()))
+
+    def check(self, x, y=None):
+        """Raise a ValueError where the data do not fit the model. A subclass says what fits."""
+
+    def compile(self, optimizer="adam", *, jit_compile=None):
+        """Choose the optimizer. The loss is the model's own.
+
+        Args:
+            optimizer: a Keras optimizer or its name.
+            jit_compile: let XLA fuse the step. None: where the model has at least 100,000 weights; below that,
+                compiling takes longer than it saves in some minutes (benchmarks/). JAX always compiles.
+        """
+        if jit_compile is None:
+            jit_compile = _backend.NAME == "jax" or self.count_params() >= 100_000
+        super().compile(optimizer=optimizer, jit_compile=jit_compile)
+
+    def compile_from_config(self, config):
+        config = keras.saving.deserialize_keras_object(config)
+        self.compile(config["optimizer"], jit_compile=config["jit_compile"])
+        self.optimizer.build(self.trainable_variables)
+
+    def fit(
+        self, x, y=None, *, epochs=1, batch_size=128, validation_data=None, seed=0, checkpoint=None,
+        callbacks=(), verbose=1,
+    ):  # fmt: skip
+        """Train on arrays.
+
+        Args:
+            x: inputs, (n, ...), float32.
+            y: targets, where they are not the inputs (restoration), (n, ...).
+            epochs: how many in all; a resumed run does what is missing.
+            batch_size: examples per step; what is left over of an epoch waits for the next one.
+            validation_data: held-out x, or (x, y), evaluated after every epoch.
+            seed: owns the order of the examples.
+            checkpoint: a file name (.npz). Written after each epoch; where it exists, training goes on from it
+                and ends at the same weights as a run without interruption.
+            callbacks: further Keras callbacks.
+            verbose: 1 shows one line of progress, 0 nothing.
+        Returns: keras.callbacks.History; after a resume it holds all epochs.
+        Raises: ValueError where the data do not fit the model, or the checkpoint belongs to another run.
+        """
+        if not self.compiled:
+            raise ValueError('fit: the model has no optimizer yet. Call compile(optimizer="adam") first.')
+        self.check(x, y)
+        if validation_data is not None:
+            held_out = validation_data if isinstance(validation_data, tuple) else (validation_data,)
+            self.check(*held_out)
+            validation_data = _backend.held_out(held_out, EVALUATION_BATCH)
+        arrays = (x,) if y is None else (x, y)
+        batches = Batches(arrays, batch_size, seed)
+        self.optimizer.build(self.trainable_variables)
+        steps = _backend.steps_per_execution(len(batches))
+        if steps != self.steps_per_execution:
+            self.steps_per_execution, self.train_function, self.test_function = steps, None, None
+        hooks = [keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.start(epoch)), *callbacks]
+        first, saver = 0, None
+        if checkpoint is not None:
+            run = {"examples": len(x), "data": checksum(arrays), "batch_size": batches.batch_size, "seed": seed}
+            saver = Checkpoint(checkpoint, run)
+            first = saver.restore(self)
+            hooks.append(saver)
+        if verbose:
+            hooks.append(Progress())
+        history = super().fit(
+            **_backend.pipeline(batches, first), epochs=epochs, initial_epoch=first, validation_data=validation_data,
+            validation_batch_size=EVALUATION_BATCH, callbacks=hooks, verbose=0,
+        )  # fmt: skip
+        if saver is not None:
+            history.history = saver.history
+        return history
+
+    def evaluate(self, x, y=None, *, batch_size=EVALUATION_BATCH, verbose=0, return_dict=True, **kwargs):
+        """The mean of every loss term over arrays, as a dict. See `fit` for x and y."""
+        if isinstance(x, np.ndarray):  # else a data set that `fit` made of arrays it has checked
+            self.check(x, y)
+            kwargs["batch_size"] = batch_size
+        return super().evaluate(x, y, verbose=verbose, return_dict=return_dict, **kwargs)
+
+
+def checksum(arrays):
+    """CRC-32 of the arrays' bytes, to tell two data sets apart."""
+    crc = 0
+    for a in arrays:
+        crc = zlib.crc32(np.ascontiguousarray(a), crc)
+    return crc
+
+
+def in_chunks(net, x, batch_size):
+    """Apply a network to all rows of an array, a chunk at a time: (n, ...) -> (n, ...), NumPy."""
+    chunks = [net.predict_on_batch(x[i : i + batch_size]) for i in range(0, len(x), batch_size)]
+    return np.concatenate(chunks) if len(chunks) > 1 else np.asarray(chunks[0])
