@@ -1,5 +1,6 @@
 """aecore: the autoencoders that the book "Autoencoders, from Codes to Objects" runs on."""
 
+from aecore import _backend as _backend  # isort: skip # before anything loads Keras
 from aecore import corruption, data, layers, metrics, networks, objectives, synthetic
 from aecore._version import __version__ as __version__
 from aecore.ae import Autoencoder

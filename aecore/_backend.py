@@ -1,17 +1,49 @@
 """The one door to TensorFlow and JAX: what `keras.ops` does not offer."""
 
+import contextlib
 import itertools
+import logging
 import os
+import sys
+import tempfile
 
-# Before TensorFlow loads: its start-up notes would stand on top of every page of the book.
+import numpy as np
+
+# Before TensorFlow loads: its notes would stand on top of every page of the book.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import keras
+
+@contextlib.contextmanager
+def _notes_held_back():
+    """Keep what C++ code writes to stderr while it loads, and show it only where loading fails.
+
+    TensorFlow writes its first notes before it reads TF_CPP_MIN_LOG_LEVEL.
+    """
+    with tempfile.TemporaryFile() as notes:
+        stderr = os.dup(2)
+        os.dup2(notes.fileno(), 2)
+        failed = True
+        try:
+            yield
+            failed = False
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            if failed:
+                notes.seek(0)
+                sys.stderr.write(notes.read().decode(errors="replace"))
+
+
+with _notes_held_back():
+    import keras
 
 NAME = keras.backend.backend()
 
 if NAME == "tensorflow":
     import tensorflow as tf
+
+    # A notebook that trains many small models sets off an alarm meant for one function traced again and again.
+    logging.getLogger("tensorflow").addFilter(lambda record: "tf.function retracing" not in record.getMessage())
 elif NAME == "jax":
     import jax
 else:
@@ -59,6 +91,20 @@ def input_jacobian(fn, x):
     return jax.numpy.moveaxis(jax.vmap(pull_row)(rows), 0, 1)  # (k, b, ...) -> (b, k, ...)
 
 
+def compiled(net):
+    """Make a network a fast function of NumPy arrays, in inference mode: (b, ...) -> (b, ...).
+
+    TensorFlow traces it once for every batch size, JAX compiles it once for each.
+    """
+    if NAME == "tensorflow":
+        signature = [tf.TensorSpec(net.input_shape, "float32")]
+        forward = tf.function(lambda x: net(x, training=False), input_signature=signature)
+        return lambda x: forward(x).numpy()
+    forward = jax.jit(lambda weights, state, x: net.stateless_call(weights, state, x, training=False)[0])
+    values = lambda variables: [v.value for v in variables]
+    return lambda x: np.asarray(forward(values(net.trainable_variables), values(net.non_trainable_variables), x))
+
+
 def pipeline(batches, epoch):
     """Feed `training.Batches` to Keras from a given epoch on, as fast as the backend can take it.
 
@@ -70,7 +116,7 @@ def pipeline(batches, epoch):
     Returns: dict of arguments for Keras' `fit`.
     """
     if NAME != "tensorflow":
-        return {"x": batches}
+        return {"x": batches, "shuffle": False}  # else Keras shuffles the batches again, by Python's global state
     with tf.device("CPU"):
         arrays = [tf.constant(a) for a in batches.arrays]
     orders = tf.data.Dataset.from_generator(
@@ -78,7 +124,7 @@ def pipeline(batches, epoch):
         output_signature=tf.TensorSpec((None, batches.batch_size), tf.int64),
     )
     dataset = orders.unbatch().map(lambda rows: tuple(tf.gather(a, rows) for a in arrays)).prefetch(8)
-    return {"x": dataset, "steps_per_epoch": len(batches)}
+    return {"x": dataset, "shuffle": False, "steps_per_epoch": len(batches)}
 
 
 def steps_per_execution(steps, most=32):

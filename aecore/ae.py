@@ -1,12 +1,12 @@
 """The autoencoder: an encoder, a decoder, and what is asked of them. Chapters 1-3."""
 
 import keras
-import numpy as np
 from keras import ops
 
+from aecore import _backend
 from aecore.data import check_examples
 from aecore.networks import tied_decoder
-from aecore.objectives import SquaredError
+from aecore.objectives import Likelihood, Penalty, SquaredError
 from aecore.training import Model, in_chunks
 
 
@@ -26,7 +26,8 @@ class Autoencoder(Model):
         likelihood: what the decoder's numbers mean (objectives.py); its `nll` is L_rec.
         penalty: L_reg with its weight lambda (objectives.py), or None.
         corruption: a layer that is applied to the input, in training only (corruption.py), or None.
-    Raises: ValueError where the decoder does not fit the encoder or the likelihood.
+    Raises: ValueError where the decoder does not fit the encoder or the likelihood, TypeError where a part is
+        of another kind.
     Source: Hinton and Salakhutdinov 2006; Vincent et al. 2008 for the corruption. Chapters 1 and 2.
 
     Example:
@@ -40,14 +41,24 @@ class Autoencoder(Model):
 
     def __init__(self, encoder, decoder=None, *, likelihood=None, penalty=None, corruption=None, **kwargs):
         super().__init__(terms=["rec"] + ["reg"] * (penalty is not None), **kwargs)
+        likelihood = SquaredError() if likelihood is None else likelihood
+        _check_kind("encoder", encoder, keras.Model, "mlp_encoder(shape, hidden, code_size)")
+        _check_kind("likelihood", likelihood, Likelihood, "Bernoulli()")
+        if decoder is not None:
+            _check_kind("decoder", decoder, keras.Model, "mlp_decoder(shape, hidden, code_size)")
+        if penalty is not None:
+            _check_kind("penalty", penalty, Penalty, "L1(0.01)")
+        if corruption is not None:
+            _check_kind("corruption", corruption, keras.layers.Layer, "GaussianNoise(0.3)")
         self.tied = decoder is None
         self.encoder = encoder
         self.decoder = tied_decoder(encoder) if self.tied else decoder
-        self.likelihood = SquaredError() if likelihood is None else likelihood
+        self.likelihood = likelihood
         self.penalty = penalty
         self.corruption = corruption
         self.shape = tuple(encoder.input_shape[1:])
         _check_fit(self.encoder, self.decoder, self.likelihood)
+        self.encode_batch, self.decode_batch = _backend.compiled(self.encoder), _backend.compiled(self.decoder)
         self.built = True
 
     @property
@@ -75,7 +86,7 @@ class Autoencoder(Model):
         Args: x, (n, *shape); batch_size, examples at a time.
         Returns: codes, (n, d), float32.
         """
-        return in_chunks(self.encoder, check_examples(x, self.shape, "encode"), batch_size)
+        return in_chunks(self.encode_batch, check_examples(x, self.shape, "encode"), batch_size, "encode")
 
     def decode(self, codes, batch_size=1024):
         """What codes stand for, wherever the codes come from.
@@ -84,7 +95,7 @@ class Autoencoder(Model):
         Returns: the likelihood's mean, (n, *shape), float32: pixels, or probabilities of symbols.
         """
         codes = check_examples(codes, (self.code_size,), "decode")
-        params = in_chunks(self.decoder, codes, batch_size)
+        params = in_chunks(self.decode_batch, codes, batch_size, "decode")
         return ops.convert_to_numpy(self.likelihood.mean(params))
 
     def reconstruct(self, x, batch_size=1024):
@@ -93,15 +104,20 @@ class Autoencoder(Model):
 
     def check(self, x, y=None):
         name = type(self).__name__
-        check_examples(x, self.shape, name)
-        target = x if y is None else check_examples(y, self.decoder.output_shape[1:], f"{name} (targets)")
-        if len(target) != len(x):
-            raise ValueError(f"{name}: wanted one target per input, got {len(x)} inputs and {len(target)} targets.")
-        if getattr(self.likelihood, "unit_interval", False) and not (np.min(target) >= 0 and np.max(target) <= 1):
+        arrays = (check_examples(x, self.shape, name),)
+        if y is not None:
+            arrays += (check_examples(y, self.shape, f"{name} (y: what to reconstruct, not labels)"),)
+        target = arrays[-1]
+        if len(target) != len(arrays[0]):
             raise ValueError(
-                f"{name}: a {type(self.likelihood).__name__} likelihood wants pixels in [0, 1], got values from "
-                f"{np.min(target):.3g} to {np.max(target):.3g}. Rescale the data, or use SquaredError()."
+                f"{name}: wanted one target per input, got {len(arrays[0])} inputs and {len(target)} targets."
             )
+        if not self.likelihood.fits(target):
+            raise ValueError(
+                f"{name}: a {type(self.likelihood).__name__} likelihood wants {self.likelihood.wants}, got values from "
+                f"{target.min():.9g} to {target.max():.9g}. Rescale or round the data, or use SquaredError()."
+            )
+        return arrays
 
     def get_config(self):
         parts = {"encoder": self.encoder, "decoder": None if self.tied else self.decoder,
@@ -111,6 +127,11 @@ class Autoencoder(Model):
     @classmethod
     def from_config(cls, config):
         return cls(**{k: keras.saving.deserialize_keras_object(v) for k, v in config.items()})
+
+
+def _check_kind(what, part, kind, example):
+    if not isinstance(part, kind):
+        raise TypeError(f"Autoencoder: {what} wants a {kind.__name__} such as {example}, got {part!r}.")
 
 
 def _check_fit(encoder, decoder, likelihood):

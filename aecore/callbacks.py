@@ -1,10 +1,10 @@
 """What happens around an epoch: a progress line, and a checkpoint to go on from."""
 
 import json
+import math
 import os
 import sys
 import time
-import zipfile
 from pathlib import Path
 
 import keras
@@ -74,6 +74,18 @@ def _in_notebook():
     return shell is not None and hasattr(shell, "kernel")
 
 
+class FiniteLoss(keras.callbacks.Callback):
+    """Stop with an error where the loss is no longer a number, before a checkpoint keeps such weights."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        lost = {name: value for name, value in (logs or {}).items() if not math.isfinite(value)}
+        if lost:
+            raise FloatingPointError(
+                f"fit: in epoch {epoch + 1} the loss is no longer a finite number: {lost}. The weights are lost: "
+                "build the model again and lower the learning rate, or scale the data to about 1."
+            )
+
+
 class Checkpoint(keras.callbacks.Callback):
     """Write the whole state of a training run after an epoch, so that it can go on after an interruption.
 
@@ -81,14 +93,14 @@ class Checkpoint(keras.callbacks.Callback):
     step: an interruption while writing leaves the old file whole.
 
     Args:
-        path: the .npz file; its folder is made where it is missing.
+        path: the .npz file; its folder is made where it is missing, and ~ is the home folder.
         run: dict that names the run (data, batch size, seed); resuming a different run is refused.
         every: at least this many seconds between two writes; the last epoch is always written.
     """
 
     def __init__(self, path, run, every=0.0):
         super().__init__()
-        self.path = Path(path)
+        self.path = Path(path).expanduser()
         self.run = run
         self.every = every
         self.history = {}
@@ -97,11 +109,18 @@ class Checkpoint(keras.callbacks.Callback):
     def variables(self, model):
         return [*model.variables, *model.optimizer.variables]
 
-    def restore(self, model):
+    def restore(self, model, epochs):
         """Load the state where the file exists. Returns: the number of epochs it has done, 0 without a file.
 
-        Raises: ValueError where the file is damaged, or holds another model or run; says what to do.
+        Raises: ValueError where the file is damaged, holds another model or run, or has done more than `epochs`;
+            OSError where its folder cannot be made. Says what to do.
         """
+        if self.path.is_dir():
+            raise ValueError(f"The checkpoint {self.path} is a folder. Name a file in it: {self.path / 'run.npz'}.")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)  # before an epoch's work, not after it
+        except OSError as error:
+            raise OSError(f"Cannot write the checkpoint {self.path} ({error}). Name a file elsewhere.") from error
         if not self.path.exists():
             return 0
         cure = f"Delete {self.path} to start again, or give another file name."
@@ -109,12 +128,14 @@ class Checkpoint(keras.callbacks.Callback):
             with np.load(self.path, allow_pickle=False) as file:
                 meta = json.loads(str(file["meta"]))
                 values = [file[f"variable_{i}"] for i in range(meta["variables"])]
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except Exception as error:  # a damaged zip file raises any of a dozen kinds
             raise ValueError(f"The checkpoint {self.path} cannot be read ({error}). {cure}") from error
         different = [k for k in self.run if meta["run"].get(k) != self.run[k]]
         if different:
             was, now = ({k: run.get(k) for k in different} for run in (meta["run"], self.run))
             raise ValueError(f"The checkpoint {self.path} belongs to another run: it has {was}, wanted {now}. {cure}")
+        if meta["epochs"] > epochs:
+            raise ValueError(f"The checkpoint {self.path} has done {meta['epochs']} epochs, wanted {epochs}. {cure}")
         variables = self.variables(model)
         shapes = [tuple(v.shape) for v in variables]
         if shapes != [v.shape for v in values]:
@@ -138,7 +159,6 @@ class Checkpoint(keras.callbacks.Callback):
     def write(self, epochs):
         arrays = {f"variable_{i}": keras.ops.convert_to_numpy(v) for i, v in enumerate(self.variables(self.model))}
         meta = {"epochs": epochs, "history": self.history, "run": self.run, "variables": len(arrays)}
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         half = self.path.with_name(self.path.name + ".part")
         with open(half, "wb") as file:
             np.savez(file, meta=json.dumps(meta), **arrays)

@@ -30,17 +30,23 @@ def _check_share(name, share):
         raise ValueError(f"{name}: share must lie in [0, 1], got {share}.")
 
 
+def _rows_and_columns(name, x):
+    if len(x.shape) != 4:
+        raise ValueError(f"{name}: wanted images of shape (b, h, w, c), got {tuple(x.shape)}.")
+    return ops.shape(x)[:3]
+
+
 @register
 class GaussianNoise(_Corruption):
     """x + scale * e, e ~ N(0, 1) for each value. The result leaves [0, 1].
 
     Args: scale, standard deviation in pixel units, >= 0; seed.
-    Shapes: (b, ...) -> (b, ...). Raises: ValueError where scale is negative. Chapter 2.
+    Shapes: (b, ...) -> (b, ...). Raises: ValueError where scale is negative or not finite. Chapter 2.
     """
 
     def __init__(self, scale, seed=0, **kwargs):
-        if scale < 0:
-            raise ValueError(f"GaussianNoise: scale must be >= 0, got {scale}.")
+        if not 0 <= scale < float("inf"):
+            raise ValueError(f"GaussianNoise: scale must be a finite number >= 0, got {scale}.")
         super().__init__(seed, **kwargs)
         self.scale = scale
 
@@ -65,7 +71,7 @@ class SaltAndPepper(_Corruption):
         self.share = share
 
     def call(self, x):
-        b, h, w, _ = ops.shape(x)
+        b, h, w = _rows_and_columns("SaltAndPepper", x)
         u = self.uniform((b, h, w, 1))  # below share / 2 pepper, up to share salt
         return ops.where(u < self.share / 2, 0.0, ops.where(u < self.share, 1.0, x))
 
@@ -85,12 +91,14 @@ class Mask(_Corruption):
 
     def __init__(self, share, patch=1, seed=0, **kwargs):
         _check_share("Mask", share)
+        if patch < 1:
+            raise ValueError(f"Mask: patch must be a whole number >= 1, got {patch}.")
         super().__init__(seed, **kwargs)
         self.share = share
         self.patch = patch
 
     def call(self, x):
-        b, h, w, _ = ops.shape(x)
+        b, h, w = _rows_and_columns("Mask", x)
         p = self.patch
         if h % p or w % p:
             raise ValueError(f"Mask: a patch of {p} pixels does not divide an image of {h} x {w}.")

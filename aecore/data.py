@@ -4,6 +4,7 @@ Embedded, no network: `digits`, `patches`. Downloaded and verified: `mnist`, `fa
 Generated data with known factors are in synthetic.py.
 """
 
+from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
@@ -118,6 +119,8 @@ def split(x, y=None, *, validation, test, seed=SPLIT_SEED):
     Raises: ValueError where nothing would be left to train on.
     """
     n = len(x)
+    if y is not None and len(y) != n:
+        raise ValueError(f"split: wanted one label per example, got {n} examples and {len(y)} labels.")
     if validation < 0 or test < 0 or validation + test >= n:
         raise ValueError(
             f"split: validation ({validation}) and test ({test}) must leave some of the {n} examples to train on."
@@ -140,7 +143,9 @@ def check_examples(x, shape, name):
     """
     x = np.asarray(x)
     if x.dtype.kind != "f":
-        cure = "Divide pixels by 255 first: x.astype('float32') / 255." if x.dtype.kind in "ui" else ""
+        cure = ""
+        if x.dtype.kind in "ui":
+            cure = "Divide pixels by 255 first: x.astype('float32') / 255. Convert other numbers: x.astype('float32')."
         raise TypeError(f"{name}: wanted floating-point numbers, got {x.dtype}. {cure}".rstrip())
     wanted = tuple(shape)
     fits = x.ndim == len(wanted) + 1 and all(w in (None, s) for w, s in zip(wanted, x.shape[1:], strict=True))
@@ -148,7 +153,7 @@ def check_examples(x, shape, name):
         cure = ""
         if x.shape == wanted:
             cure = " One example needs a batch axis too: x[None]."
-        elif x.shape[1:] == wanted[:-1]:
+        elif wanted[-1] in (1, None) and x.shape[1:] == wanted[:-1]:
             cure = " The channel axis is missing: x[..., None]."
         raise ValueError(f"{name}: wanted shape (n, {', '.join(map(str, wanted))}), got {x.shape}.{cure}")
     if len(x) == 0:
@@ -160,3 +165,15 @@ def check_examples(x, shape, name):
             "Drop or repair them: x[np.isfinite(x).all(axis=(1, 2, 3))] keeps the others of a set of images."
         )
     return x.astype("float32", copy=False)
+
+
+def check_whole(name, at_least=1, **values):
+    """Let whole numbers in, Python's or NumPy's, and say what is wrong with others.
+
+    Args: name, who asks; at_least, the smallest that fits; values, the numbers by their names.
+    Returns: list of int. Raises: ValueError where one is not a whole number or too small.
+    """
+    for what, value in values.items():
+        if not isinstance(value, Integral) or isinstance(value, bool) or value < at_least:
+            raise ValueError(f"{name}: {what} wants a whole number >= {at_least}, got {value!r}.")
+    return [int(value) for value in values.values()]

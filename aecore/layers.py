@@ -21,12 +21,13 @@ class TopK(keras.layers.Layer):
         super().__init__(**kwargs)
         self.k = k
 
-    def build(self, shape):
+    def compute_output_shape(self, shape):  # not in `build`: a layer may be used again, on a smaller code
         if not 1 <= self.k <= shape[-1]:
             raise ValueError(f"TopK: k must lie between 1 and the code size {shape[-1]}, got {self.k}.")
-        self.built = True
+        return shape
 
     def call(self, codes):
+        self.compute_output_shape(codes.shape)
         smallest_kept = ops.top_k(codes, self.k)[0][:, -1:]  # (b, 1)
         return ops.where(codes >= smallest_kept, codes, 0.0)
 

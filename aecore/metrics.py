@@ -31,12 +31,14 @@ def ssim(x, y):
     """Structural similarity per image, for values in [0, 1], from scikit-image. Higher is better, 1 is equal.
 
     The window is 7 pixels, or the largest odd number that fits a smaller image.
-    Returns: (n,). Raises: ValueError where an image is smaller than 3 x 3.
+    Returns: (n,). Raises: ValueError where x and y are no images, or smaller than 3 x 3.
     Source: Wang et al. 2004, with scikit-image's uniform window.
     """
     from skimage.metrics import structural_similarity
 
     x, y = _pair(x, y, "ssim")
+    if x.ndim != 4:
+        raise ValueError(f"ssim: wanted images of shape (n, h, w, c), got {x.shape}.")
     side = min(x.shape[1:3])
     if side < 3:
         raise ValueError(f"ssim: images must be at least 3 x 3 pixels, got {x.shape[1]} x {x.shape[2]}.")
@@ -89,6 +91,9 @@ def cluster_accuracy(labels, clusters):
         raise ValueError(
             f"cluster_accuracy: wanted two lists of the same length, got {labels.shape} and {clusters.shape}."
         )
+    for a in (labels, clusters):
+        if a.dtype.kind not in "ui" or a.min() < 0:
+            raise ValueError(f"cluster_accuracy: wanted integers >= 0, got {a.dtype} from {a.min()}.")
     counts = np.zeros((clusters.max() + 1, labels.max() + 1), int)
     np.add.at(counts, (clusters, labels), 1)
     rows, columns = linear_sum_assignment(-counts)
@@ -99,6 +104,8 @@ def _pair(x, y, name):
     x, y = np.asarray(x), np.asarray(y)
     if x.shape != y.shape or len(x) == 0:
         raise ValueError(f"{name}: wanted two arrays of one shape with at least one example, got {x.shape}, {y.shape}.")
+    if x.dtype.kind != "f" or y.dtype.kind != "f":  # uint8 would wrap around: 5 - 250 = 11
+        raise TypeError(f"{name}: wanted floating-point numbers, got {x.dtype} and {y.dtype}.")
     return x, y
 
 

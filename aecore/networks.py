@@ -5,10 +5,12 @@ numbers ("params"): what they mean, pixel or logit, is the likelihood's business
 """
 
 import math
+from collections.abc import Iterable
 
 import keras
 from keras import layers
 
+from aecore.data import check_whole
 from aecore.layers import TransposedDense
 
 
@@ -26,7 +28,7 @@ def mlp_encoder(shape, hidden, code_size, *, activation="gelu", code_activation=
     Returns: keras.Model, (b, *shape) -> (b, d).
     Raises: ValueError where a size is not a positive integer.
     """
-    _check_sizes("mlp_encoder", shape=shape, hidden=hidden, code_size=[code_size])
+    shape, hidden, code_size = _check_sizes("mlp_encoder", shape, code_size, hidden=hidden)
     inputs = keras.Input(shape, name="x")
     h = layers.Flatten()(inputs)
     h = _dense_stack(h, hidden, activation, dropout, seed)
@@ -44,7 +46,8 @@ def mlp_decoder(shape, hidden, code_size, *, activation="gelu", params_per_value
     Returns: keras.Model, (b, d) -> (b, *shape), or (b, *shape, params_per_value).
     Raises: ValueError where a size is not a positive integer.
     """
-    _check_sizes("mlp_decoder", shape=shape, hidden=hidden, code_size=[code_size], params=[params_per_value])
+    shape, hidden, code_size = _check_sizes("mlp_decoder", shape, code_size, hidden=hidden)
+    (params_per_value,) = check_whole("mlp_decoder", params_per_value=params_per_value)
     inputs = keras.Input((code_size,), name="codes")
     h = _dense_stack(inputs, hidden[::-1], activation, dropout, seed + 100)
     out = shape if params_per_value == 1 else (*shape, params_per_value)
@@ -62,7 +65,7 @@ def conv_encoder(shape, filters, code_size, *, activation="gelu", code_activatio
     Returns: keras.Model, (b, h, w, c) -> (b, d).
     Raises: ValueError where a size does not halve evenly; says which sizes would.
     """
-    _check_halving("conv_encoder", shape, filters, code_size)
+    shape, filters, code_size = _check_halving("conv_encoder", shape, filters, code_size)
     inputs = keras.Input(shape, name="x")
     h = inputs
     for i, n in enumerate(filters):
@@ -81,7 +84,8 @@ def conv_decoder(shape, filters, code_size, *, activation="gelu", params_per_val
     Returns: keras.Model, (b, d) -> (b, h, w, c), or (b, h, w, c, params_per_value).
     Raises: ValueError where a size does not halve evenly; says which sizes would.
     """
-    _check_halving("conv_decoder", shape, filters, code_size)
+    shape, filters, code_size = _check_halving("conv_decoder", shape, filters, code_size)
+    (params_per_value,) = check_whole("conv_decoder", params_per_value=params_per_value)
     height, width, channels = shape
     small = (height >> len(filters), width >> len(filters), filters[-1])
     inputs = keras.Input((code_size,), name="codes")
@@ -105,9 +109,9 @@ def tied_decoder(encoder):
     """
     kinds = (layers.InputLayer, layers.Flatten, layers.Dense, layers.Dropout)
     odd = [layer.name for layer in encoder.layers if not isinstance(layer, kinds)]
-    if odd:
-        raise ValueError(f"tied_decoder: only dense encoders can be transposed, got the layers {odd}. Use mlp_encoder.")
     dense = [layer for layer in encoder.layers if isinstance(layer, layers.Dense)]
+    if odd or not dense:
+        raise ValueError(f"tied_decoder: only dense encoders can be transposed, got the layers {odd}. Use mlp_encoder.")
     inputs = keras.Input((dense[-1].units,), name="codes")
     h = inputs
     for i in range(len(dense) - 1, -1, -1):
@@ -131,16 +135,22 @@ def _dense_stack(h, sizes, activation, dropout, seed):
     return h
 
 
-def _check_sizes(name, **sizes):
-    for what, values in sizes.items():
-        if not all(isinstance(v, int) and v > 0 for v in values):
-            raise ValueError(f"{name}: {what} wants whole numbers >= 1, got {tuple(values)}.")
+def _check_sizes(name, shape, code_size, **layers):
+    """Shape, layer sizes and code size as Python integers."""
+    checked = []
+    for what, values in {"shape": shape, **layers}.items():
+        if not isinstance(values, Iterable):
+            raise ValueError(f"{name}: {what} wants a list of whole numbers, got {values!r}. Write ({values},).")
+        checked.append(tuple(check_whole(name, **{what: v})[0] for v in values))
+    if not checked[0]:
+        raise ValueError(f"{name}: shape is empty. Give the shape of one example, for example (28, 28, 1).")
+    return *checked, *check_whole(name, code_size=code_size)
 
 
 def _check_halving(name, shape, filters, code_size):
+    shape, filters, code_size = _check_sizes(name, shape, code_size, filters=filters)
     if len(shape) != 3:
-        raise ValueError(f"{name}: shape must be (height, width, channels), got {tuple(shape)}. Add the channel axis.")
-    _check_sizes(name, shape=shape, filters=filters, code_size=[code_size])
+        raise ValueError(f"{name}: shape must be (height, width, channels), got {shape}. Add the channel axis.")
     if not filters:
         raise ValueError(f"{name}: filters is empty. Give the channels of each layer, for example (32, 64).")
     step = 2 ** len(filters)
@@ -151,3 +161,4 @@ def _check_halving(name, shape, filters, code_size):
             f"divisible by {step}, got {shape[0]} x {shape[1]}. Crop to {down[0]} x {down[1]}, pad to "
             f"{up[0]} x {up[1]}, or use fewer layers."
         )
+    return shape, filters, code_size

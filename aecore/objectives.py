@@ -33,8 +33,19 @@ class _Part(keras.layers.Layer):
 # --- likelihoods: nll(x, params) -> (b,) and mean(params) -> what to show ---------------------------
 
 
+class Likelihood(_Part):
+    """What a decoder's numbers mean. A subclass has `nll` and `mean`, and says which x it can be asked about."""
+
+    params_per_value = 1
+    wants = "real numbers"
+
+    def fits(self, x):
+        """Whether all of x, an array, are values that the likelihood knows."""
+        return True
+
+
 @register
-class SquaredError(_Part):
+class SquaredError(Likelihood):
     """The squared error of an example, summed over its pixels.
 
         nll(x, params) = sum_i (x_i - params_i)^2
@@ -45,8 +56,6 @@ class SquaredError(_Part):
     Chapter 1.
     """
 
-    params_per_value = 1
-
     def nll(self, x, params):
         return sum_over_event(ops.square(x - params))
 
@@ -55,7 +64,7 @@ class SquaredError(_Part):
 
 
 @register
-class Bernoulli(_Part):
+class Bernoulli(Likelihood):
     """Each pixel is a coin: the decoder gives its logit, and the loss is the cross-entropy.
 
         nll(x, logits) = sum_i softplus(logits_i) - x_i logits_i
@@ -68,8 +77,10 @@ class Bernoulli(_Part):
     Chapter 1.
     """
 
-    params_per_value = 1
-    unit_interval = True
+    wants = "pixels in [0, 1]"
+
+    def fits(self, x):
+        return x.min() >= 0 and x.max() <= 1
 
     def nll(self, x, params):
         return sum_over_event(ops.softplus(params) - x * params)
@@ -79,7 +90,7 @@ class Bernoulli(_Part):
 
 
 @register
-class Gaussian(_Part):
+class Gaussian(Likelihood):
     """Each pixel is the decoder's mean plus noise of one scale, shared by all pixels.
 
         nll(x, mean) = sum_i (x_i - mean_i)^2 / (2 scale^2) + log(scale) + log(2 pi) / 2
@@ -92,8 +103,6 @@ class Gaussian(_Part):
     Source: for the learned scale, Rybkin et al. 2021 (sigma-VAE), section 3.
     Chapter 1.
     """
-
-    params_per_value = 1
 
     def __init__(self, scale=1.0, learned=False, **kwargs):
         if not (math.isfinite(scale) and scale > 0):
@@ -114,7 +123,7 @@ class Gaussian(_Part):
 
 
 @register
-class Categorical(_Part):
+class Categorical(Likelihood):
     """Each value is one of k symbols: the decoder gives k logits for it.
 
         nll(x, logits) = sum_i logsumexp(logits_i) - logits_i[x_i]
@@ -132,6 +141,10 @@ class Categorical(_Part):
             raise ValueError(f"Categorical: classes must be at least 2, got {classes}.")
         super().__init__(**kwargs)
         self.params_per_value = classes
+        self.wants = f"symbols, whole numbers from 0 to {classes - 1}"
+
+    def fits(self, x):
+        return x.min() >= 0 and x.max() < self.params_per_value and (x == x.round()).all()
 
     def nll(self, x, params):
         x = ops.one_hot(ops.cast(x, "int32"), self.params_per_value, dtype=params.dtype)  # (b, ..., k)

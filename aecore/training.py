@@ -1,5 +1,6 @@
 """The base of the book's systems: Keras' `fit`, with the order of the data owned by a seed and a way to go on."""
 
+import json
 import zlib
 
 import keras
@@ -7,9 +8,11 @@ import numpy as np
 from keras import ops
 
 from aecore import _backend
-from aecore.callbacks import Checkpoint, Progress
+from aecore.callbacks import Checkpoint, FiniteLoss, Progress
+from aecore.data import check_whole
 
 EVALUATION_BATCH = 512
+EQUAL_WEIGHTS = "aecore's models give every example the same weight: leave sample_weight out."
 
 
 class Batches(keras.utils.PyDataset):
@@ -67,13 +70,17 @@ class Model(keras.Model):
         Each term is (values, weight): the tracker shows the values, the loss takes weight * values.
         """
         if sample_weight is not None:
-            raise ValueError("aecore's models give every example the same weight: leave sample_weight out.")
+            raise ValueError(EQUAL_WEIGHTS)
         for tracker in self.trackers:
             tracker.update_state(terms[tracker.name][0])
         return ops.mean(sum(weight * values for values, weight in terms.values()))
 
     def check(self, x, y=None):
-        """Raise a ValueError where the data do not fit the model. A subclass says what fits."""
+        """Raise a ValueError where the data do not fit the model. A subclass says what fits.
+
+        Returns: the arrays to train on, (x,) or (x, y), float32.
+        """
+        return tuple(np.asarray(a, "float32") for a in (x, y) if a is not None)
 
     def compile(self, optimizer="adam", *, jit_compile=None):
         """Choose the optimizer. The loss is the model's own.
@@ -88,8 +95,8 @@ class Model(keras.Model):
         super().compile(optimizer=optimizer, jit_compile=jit_compile)
 
     def compile_from_config(self, config):
-        config = keras.saving.deserialize_keras_object(config)
-        self.compile(config["optimizer"], jit_compile=config["jit_compile"])
+        # Not its jit_compile: whether compiling pays off is the business of the machine that loads the model.
+        self.compile(keras.saving.deserialize_keras_object(config["optimizer"]))
         self.optimizer.build(self.trainable_variables)
 
     def fit(
@@ -103,34 +110,41 @@ class Model(keras.Model):
             y: targets, where they are not the inputs (restoration), (n, ...).
             epochs: how many in all; a resumed run does what is missing.
             batch_size: examples per step; what is left over of an epoch waits for the next one.
-            validation_data: held-out x, or (x, y), evaluated after every epoch.
+            validation_data: held-out x, or (x, y), evaluated after every epoch; with y where `fit` has a y.
             seed: owns the order of the examples.
             checkpoint: a file name (.npz). Written after each epoch; where it exists, training goes on from it
                 and ends at the same weights as a run without interruption.
             callbacks: further Keras callbacks.
             verbose: 1 shows one line of progress, 0 nothing.
         Returns: keras.callbacks.History; after a resume it holds all epochs.
-        Raises: ValueError where the data do not fit the model, or the checkpoint belongs to another run.
+        Raises: ValueError where the data do not fit the model, or the checkpoint belongs to another run;
+            FloatingPointError where the loss becomes NaN or infinite.
         """
         if not self.compiled:
             raise ValueError('fit: the model has no optimizer yet. Call compile(optimizer="adam") first.')
-        self.check(x, y)
+        epochs, batch_size = check_whole("fit", epochs=epochs, batch_size=batch_size)
+        (seed,) = check_whole("fit", at_least=0, seed=seed)
+        arrays = self.check(x, y)
         if validation_data is not None:
             held_out = validation_data if isinstance(validation_data, tuple) else (validation_data,)
-            self.check(*held_out)
-            validation_data = _backend.held_out(held_out, EVALUATION_BATCH)
-        arrays = (x,) if y is None else (x, y)
+            if not len(arrays) <= len(held_out) <= 2:
+                raise ValueError(
+                    f"fit: validation_data wants x or (x, y), with y where fit has one; got {len(held_out)} arrays."
+                )
+            validation_data = _backend.held_out(self.check(*held_out), EVALUATION_BATCH)
         batches = Batches(arrays, batch_size, seed)
         self.optimizer.build(self.trainable_variables)
         steps = _backend.steps_per_execution(len(batches))
         if steps != self.steps_per_execution:
             self.steps_per_execution, self.train_function, self.test_function = steps, None, None
-        hooks = [keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.start(epoch)), *callbacks]
+        follow = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.start(epoch))
+        hooks = [follow, FiniteLoss(), *callbacks]
         first, saver = 0, None
         if checkpoint is not None:
-            run = {"examples": len(x), "data": checksum(arrays), "batch_size": batches.batch_size, "seed": seed}
+            run = {"examples": len(arrays[0]), "data": checksum(arrays), "batch_size": batches.batch_size, "seed": seed}
+            run["model"] = fingerprint(self)
             saver = Checkpoint(checkpoint, run)
-            first = saver.restore(self)
+            first = saver.restore(self, epochs)
             hooks.append(saver)
         if verbose:
             hooks.append(Progress())
@@ -144,10 +158,13 @@ class Model(keras.Model):
 
     def evaluate(self, x, y=None, *, batch_size=EVALUATION_BATCH, verbose=0, return_dict=True, **kwargs):
         """The mean of every loss term over arrays, as a dict. See `fit` for x and y."""
-        if isinstance(x, np.ndarray):  # else a data set that `fit` made of arrays it has checked
-            self.check(x, y)
-            kwargs["batch_size"] = batch_size
-        return super().evaluate(x, y, verbose=verbose, return_dict=return_dict, **kwargs)
+        if kwargs.get("sample_weight") is not None:
+            raise ValueError(EQUAL_WEIGHTS)
+        arrays = (x, y)
+        if hasattr(x, "shape") or isinstance(x, (list, tuple)):  # else a data set that `fit` made of checked arrays
+            (kwargs["batch_size"],) = check_whole("evaluate", batch_size=batch_size)
+            arrays = self.check(x, y)
+        return super().evaluate(*arrays, verbose=verbose, return_dict=return_dict, **kwargs)
 
 
 def checksum(arrays):
@@ -158,7 +175,29 @@ def checksum(arrays):
     return crc
 
 
-def in_chunks(net, x, batch_size):
-    """Apply a network to all rows of an array, a chunk at a time: (n, ...) -> (n, ...), NumPy."""
-    chunks = [net.predict_on_batch(x[i : i + batch_size]) for i in range(0, len(x), batch_size)]
-    return np.concatenate(chunks) if len(chunks) > 1 else np.asarray(chunks[0])
+def fingerprint(model):
+    """CRC-32 of a model's settings, to tell apart models whose weights have the same shapes.
+
+    Returns: int; None where a part of the model cannot say its settings.
+    """
+    # Names that Keras counts up differ between two builds of one model, a lambda's bytes between two sessions.
+    counted = ("name", "keras_history", "input_layers", "output_layers", "build_config")
+
+    def settings(config):
+        if isinstance(config, dict):
+            if config.get("class_name") == "__lambda__":
+                return "lambda"
+            return {key: settings(value) for key, value in config.items() if key not in counted}
+        return [settings(value) for value in config] if isinstance(config, (list, tuple)) else str(config)
+
+    try:
+        return zlib.crc32(json.dumps(settings(model.get_config()), sort_keys=True).encode())
+    except (NotImplementedError, TypeError):
+        return None
+
+
+def in_chunks(fn, x, batch_size, name):
+    """Apply a function to all rows of an array, a chunk at a time: (n, ...) -> (n, ...), NumPy."""
+    (batch_size,) = check_whole(name, batch_size=batch_size)
+    chunks = [fn(x[i : i + batch_size]) for i in range(0, len(x), batch_size)]
+    return np.concatenate(chunks) if len(chunks) > 1 else chunks[0]

@@ -1,4 +1,7 @@
-"""Figures in one style, and the package's own source in a chapter. Needs matplotlib."""
+"""Figures in one style, and the package's own source in a chapter. Needs matplotlib.
+
+Importing this module sets matplotlib's style for the session, so that figures a reader adds look like the book's.
+"""
 
 import inspect
 import io
@@ -15,17 +18,17 @@ CLASSES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#5
 STYLE = {
     # A figure brings its own white paper: it reads the same on a light and on a dark page.
     "figure.facecolor": "white", "axes.facecolor": "white", "savefig.facecolor": "white",
-    "figure.dpi": 150, "figure.constrained_layout.use": True, "font.size": 10, "axes.titlesize": 10,
+    "figure.dpi": 150, "savefig.dpi": 150, "figure.constrained_layout.use": True, "font.size": 10, "axes.titlesize": 10,
     "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": "#DDDDDD",
     "axes.axisbelow": True, "axes.prop_cycle": matplotlib.cycler(color=PALETTE), "lines.linewidth": 1.8,
     "legend.frameon": False, "image.cmap": "gray", "image.interpolation": "nearest",
 }  # fmt: skip
+plt.rcParams.update(STYLE)
 
 
 def figure(rows=1, columns=1, size=(6.4, 3.2), **kwargs):
     """Make a figure in the book's style. Args: as plt.subplots, size in inches. Returns: (figure, axes)."""
-    with plt.rc_context(STYLE):
-        return plt.subplots(rows, columns, figsize=size, **kwargs)
+    return plt.subplots(rows, columns, figsize=size, **kwargs)
 
 
 def show(fig, alt):
@@ -42,8 +45,7 @@ def show(fig, alt):
     from IPython.display import display
 
     png = io.BytesIO()
-    with plt.rc_context(STYLE):
-        fig.savefig(png, format="png", dpi=150)
+    fig.savefig(png, format="png")
     width = int(fig.get_figwidth() * 100)
     plt.close(fig)
     bundle = {"image/png": png.getvalue(), "text/plain": alt}
@@ -62,9 +64,13 @@ def image_grid(images, columns=None, titles=None, row_titles=None, scale=0.75, v
         vmin, vmax, cmap: grey or colour scale, for one channel.
     Returns: figure.
     """
-    if isinstance(images, np.ndarray):
+    if not isinstance(images, (list, tuple)):
+        images = np.asarray(images)
         columns = columns or len(images)
         images = [images[i : i + columns] for i in range(0, len(images), columns)]
+    images = [np.asarray(row) for row in images]
+    if any(row.ndim != 4 for row in images):
+        raise ValueError(f"image_grid: wanted rows of shape (n, h, w, c), got {[row.shape for row in images]}.")
     rows, columns = len(images), max(len(row) for row in images)
     left = 0.13 * max((len(t) for t in row_titles), default=0) / 2 if row_titles else 0
     head = 0.3 if titles else 0
@@ -98,7 +104,7 @@ def code_scatter(codes, labels, ax=None, title=None):
     for label in np.unique(labels):
         points = codes[labels == label]
         colour = CLASSES[int(label) % len(CLASSES)]
-        ax.scatter(*points.T, s=6, color=colour, alpha=0.6, linewidths=0)
+        ax.scatter(*points.T, s=9, color=colour, alpha=0.6, linewidths=0)
         ax.text(
             *np.median(points, axis=0), str(label), color=colour, fontsize=12, weight="bold", ha="center", va="center",
             bbox={"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": colour},
@@ -149,6 +155,8 @@ def _without_docstrings(thing):
             doc = node.body[0]
             for i in range(doc.lineno - 1, doc.end_lineno):
                 lines[i] = None
-            if len(node.body) > 1 and node.body[1].lineno > doc.end_lineno + 1:  # the blank line after it
+            if len(node.body) == 1:  # a body has to stay
+                lines[doc.lineno - 1] = " " * doc.col_offset + "..."
+            elif not lines[doc.end_lineno].strip():  # the blank line after it
                 lines[doc.end_lineno] = None
     return "\n".join(line for line in lines if line is not None)
