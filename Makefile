@@ -1,0 +1,68 @@
+# Needs make and Python 3.11-3.13, nothing else: everything is installed into .venv below this folder.
+
+# The name of the stamp is the content of the two files that decide what is installed: the set-up is done
+# again when they change, and only then.
+KEY := $(shell cat requirements.txt pyproject.toml tools/environment.sh | cksum | cut -d ' ' -f 1)
+READY := .venv/ready-$(KEY)
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+NBVAL := --nbval-lax --nbval-cell-timeout=900 -n 2 --dist loadfile
+# TensorFlow's notes at its start are no result.
+export TF_CPP_MIN_LOG_LEVEL = 3
+
+.PHONY: help book html test check lint lab stamp bench colab-test clean distclean
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make book    build the book and show it in a browser'
+	@echo 'make html    build it only, into _build/html'
+	@echo 'make test    all tests: style, units on TensorFlow and JAX, notebooks, the strict build'
+	@echo 'make check   what to run all day: style and fast unit tests'
+	@echo 'make lab     open the notebooks in JupyterLab'
+	@echo 'make stamp   write the address in _config.yml into the notebooks, for Colab;'
+	@echo '             URL=... BRANCH=... REF=... set another one'
+	@echo 'make bench   run every notebook and note its time and memory (profile: AECORE_PROFILE, quick)'
+	@echo 'make colab-test   the chapters in an environment with the versions that Colab has'
+	@echo 'make clean   remove the built book; make distclean removes the environment too'
+	@echo 'AECORE_PROFILE=full make book   the same with the published data sets, as on the site'
+
+$(READY):
+	sh tools/environment.sh .venv
+	@rm -f .venv/ready-*
+	@touch $@
+
+book: $(READY)
+	$(BIN)/python tools/build.py --serve
+
+html: $(READY)
+	$(BIN)/python tools/build.py
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+check: lint
+	KERAS_BACKEND=tensorflow $(PYTEST) -m 'not slow'
+
+test: check
+	KERAS_BACKEND=jax $(PYTEST) -m 'not slow'
+	AECORE_PROFILE=quick $(PYTEST) $(NBVAL) book/*.ipynb
+	$(PYTEST) -m slow
+
+lab: $(READY)
+	$(BIN)/jupyter lab book
+
+stamp: $(READY)
+	$(BIN)/python tools/stamp.py $(if $(URL),--url '$(URL)') $(if $(BRANCH),--branch '$(BRANCH)') $(if $(REF),--ref '$(REF)')
+
+bench: $(READY)
+	$(BIN)/python benchmarks/notebooks.py
+
+colab-test: $(READY)
+	AECORE_COLAB_TEST=1 $(PYTEST) -m slow -k colab_versions -s tests/test_book.py
+
+clean:
+	rm -rf _build .pytest_cache .ruff_cache
+
+distclean: clean
+	rm -rf .venv

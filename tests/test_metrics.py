@@ -1,0 +1,108 @@
+"""Metrics against loops and against other libraries, image by image."""
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from aecore import metrics
+
+rng = np.random.default_rng(0)
+
+
+def pair(*shape):
+    x = rng.uniform(size=shape).astype("float32")
+    return x, np.clip(x + 0.2 * rng.standard_normal(shape), 0, 1).astype("float32")
+
+
+@pytest.mark.parametrize("shape", [(4, 9, 8, 3), (3, 7, 7, 1), (5, 12)])
+def test_squared_error_and_psnr_image_by_image(shape):
+    x, y = pair(*shape)
+    wanted = [
+        sum((float(a) - float(b)) ** 2 for a, b in zip(p.ravel(), q.ravel(), strict=True))
+        for p, q in zip(x, y, strict=True)
+    ]
+    np.testing.assert_allclose(metrics.squared_error(x, y), wanted, rtol=1e-4)
+    wanted = [peak_signal_noise_ratio(p, q, data_range=1.0) for p, q in zip(x, y, strict=True)]
+    np.testing.assert_allclose(metrics.psnr(x, y), wanted, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("shape", "window"), [((4, 16, 12, 3), 7), ((3, 8, 8, 1), 7), ((3, 6, 9, 2), 5), ((2, 3, 3, 1), 3)]
+)
+def test_ssim_image_by_image(shape, window):
+    x, y = pair(*shape)
+    wanted = [
+        structural_similarity(p.astype("f8"), q.astype("f8"), win_size=window, data_range=1.0, channel_axis=-1)
+        for p, q in zip(x, y, strict=True)
+    ]
+    np.testing.assert_allclose(metrics.ssim(x, y), wanted, rtol=1e-6)
+
+
+def test_directions():
+    x, y = pair(3, 8, 8, 1)
+    worse = (x + 3 * (y - x)).astype("float32")
+    assert (metrics.squared_error(x, x) == 0).all()
+    assert np.isposinf(metrics.psnr(x, x)).all()
+    np.testing.assert_allclose(metrics.ssim(x, x), 1)
+    assert (metrics.squared_error(x, worse) > metrics.squared_error(x, y)).all()
+    assert (metrics.psnr(x, worse) < metrics.psnr(x, y)).all()
+    assert (metrics.ssim(x, worse) < metrics.ssim(x, y)).all()
+
+
+def test_knn_accuracy_is_the_loop():
+    train, test = rng.standard_normal((40, 3)), rng.standard_normal((25, 3))
+    a, b = rng.integers(0, 3, 40), rng.integers(0, 3, 25)
+    right = sum(a[np.argmin([((t - u) ** 2).sum() for u in train])] == label for t, label in zip(test, b, strict=True))
+    assert metrics.knn_accuracy(train, a, test, b) == right / 25
+    votes = lambda t: np.bincount(a[np.argsort([((t - u) ** 2).sum() for u in train])[:5]], minlength=3).argmax()
+    right = sum(votes(t) == label for t, label in zip(test, b, strict=True))
+    assert metrics.knn_accuracy(train, a, test, b, k=5) == right / 25
+    assert metrics.knn_accuracy(train.reshape(40, 3, 1), a, train.reshape(40, 3, 1), a) == 1
+
+
+def test_the_linear_probe_standardises_and_fits_lines_alone():
+    x = rng.standard_normal((400, 2)) * [1000, 0.001] + [5000, 0]
+    line = ((x[:, 0] - 5000) / 1000 + x[:, 1] / 0.001 > 0).astype(int)
+    ring = (((x[:, 0] - 5000) / 1000) ** 2 + (x[:, 1] / 0.001) ** 2 > 1.4).astype(int)
+    assert metrics.linear_probe(x[:300], line[:300], x[300:], line[300:]) > 0.95
+    assert metrics.linear_probe(x[:300], ring[:300], x[300:], ring[300:]) < 0.75
+    assert metrics.linear_probe(x[:300], line[:300], x[300:], 1 - line[300:]) < 0.05  # of the test labels
+
+
+def test_cluster_accuracy_is_the_best_of_all_namings():
+    labels, clusters = rng.integers(0, 4, 60), rng.integers(0, 4, 60)
+    best = max(np.mean(np.array(p)[clusters] == labels) for p in permutations(range(4)))
+    assert metrics.cluster_accuracy(labels, clusters) == pytest.approx(best)
+    for p in permutations(range(4)):
+        assert metrics.cluster_accuracy(labels, np.array(p)[clusters]) == pytest.approx(best)
+        assert metrics.cluster_accuracy(labels, np.array(p)[labels]) == 1
+
+
+def test_clusters_without_a_label_are_wrong():
+    assert metrics.cluster_accuracy([0, 0, 0, 0, 1, 1], [0, 0, 1, 2, 3, 3]) == pytest.approx(4 / 6)
+    assert metrics.cluster_accuracy([0, 1, 2, 3], [0, 0, 0, 0]) == 0.25
+
+
+GREY = np.zeros((2, 8, 8, 1), "float32")
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: metrics.squared_error(GREY, GREY[:1]), ValueError, r"squared_error: wanted two arrays of one"),
+        (lambda: metrics.psnr(GREY[:0], GREY[:0]), ValueError, "with at least one example"),
+        (lambda: metrics.psnr(GREY.astype("u1"), GREY), TypeError, "psnr: wanted floating-point .*uint8 and"),
+        (lambda: metrics.squared_error(GREY, GREY > 0), TypeError, "got float32 and bool"),
+        (lambda: metrics.ssim(GREY[:, :2], GREY[:, :2]), ValueError, "must be at least 3 x 3 pixels, got 2 x 8"),
+        (lambda: metrics.ssim(GREY[..., 0], GREY[..., 0]), ValueError, r"ssim: wanted images of shape \(n, h, w, c\)"),
+        (lambda: metrics.cluster_accuracy([0, 1], [0]), ValueError, r"same length, got \(2,\) and \(1,\)"),
+        (lambda: metrics.cluster_accuracy([], []), ValueError, "two lists of the same length"),
+        (lambda: metrics.cluster_accuracy([0, 1], [-1, 0]), ValueError, "wanted integers >= 0, got int64 from -1"),
+        (lambda: metrics.cluster_accuracy([0.0, 1], [1, 0]), ValueError, "wanted integers >= 0, got float64"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_refused(make, error, message):
+    with pytest.raises(error, match=message):
+        make()

@@ -1,0 +1,113 @@
+"""The same weights and data give the same losses and gradients on TensorFlow and on JAX.
+
+Every variant is made and saved here. This file, run as a script under the other backend, loads each one, trains
+it and saves it again. Tolerances: 1e-4 of the size of what is compared, of losses, gradients and trained weights;
+1e-5 of pixels after loading a file of the other backend.
+"""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from aecore import Autoencoder, data
+from aecore.layers import TopK
+from aecore.networks import conv_decoder, conv_encoder, mlp_decoder, mlp_encoder
+from aecore.objectives import L1, L2, Bernoulli, Categorical, Contractive, Gaussian, KLSparsity
+
+OTHER = {"tensorflow": "jax", "jax": "tensorflow"}[keras.backend.backend()]
+RATE = 1e-3
+
+
+def dense(likelihood=None, penalty=None, tied=False, **kwargs):
+    net = dict(shape=(8, 8, 1), hidden=(6,), code_size=4)
+    k = likelihood.params_per_value if likelihood else 1
+    decoder = None if tied else mlp_decoder(**net, params_per_value=k)
+    return Autoencoder(mlp_encoder(**net, **kwargs), decoder, likelihood=likelihood, penalty=penalty)
+
+
+def convolutional():
+    net = dict(shape=(8, 8, 1), filters=(3,), code_size=4)
+    return Autoencoder(conv_encoder(**net), conv_decoder(**net), likelihood=Bernoulli(), penalty=Contractive(0.1))
+
+
+VARIANTS = {
+    "squared error, l2, tied": lambda: dense(penalty=L2(0.5), tied=True),
+    "bernoulli, kl": lambda: dense(Bernoulli(), KLSparsity(0.5, rate=0.2), code_activation="sigmoid"),
+    "gaussian, l1": lambda: dense(Gaussian(0.5, learned=True), L1(0.5)),
+    "categorical, k-sparse": lambda: dense(Categorical(3), code_activation=TopK(2)),
+    "convolution, contractive": convolutional,
+}
+
+
+def examples():
+    return np.round(2 * data.digits().train.x[:48]) / 2
+
+
+def trained(ae, x):
+    """Losses of every term in three epochs of three steps, weights after one step and after all of them."""
+    ae.compile(keras.optimizers.SGD(RATE))
+    first = ae.fit(x[:16], batch_size=16, verbose=0).history
+    step = [keras.ops.convert_to_numpy(w) for w in ae.trainable_weights]
+    later = ae.fit(x, epochs=3, batch_size=16, seed=2, verbose=0).history
+    end = [keras.ops.convert_to_numpy(w) for w in ae.trainable_weights]
+    losses = {f"loss {k}": np.array([*first[k], *later[k]]) for k in first}
+    return {**losses, **{f"step {i}": w for i, w in enumerate(step)}, **{f"end {i}": w for i, w in enumerate(end)}}
+
+
+def other_side(folder):
+    for name in VARIANTS:
+        ae = keras.saving.load_model(folder / f"{name}.keras")
+        x = examples() * (2 if name.startswith("categorical") else 1)
+        before = ae.reconstruct(x)
+        results = trained(ae, x)
+        np.savez(folder / f"{name}.npz", before=before, after=ae.reconstruct(x), **results)
+        ae.save(folder / f"{name}.back.keras")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, python):
+    if importlib.util.find_spec(OTHER) is None:
+        pytest.skip(f"NO PARITY WAS TESTED: {OTHER} is not installed")
+    folder = tmp_path_factory.mktemp("parity")
+    for name, make in VARIANTS.items():
+        ae = make()
+        ae.compile(keras.optimizers.Adam())
+        ae.optimizer.build(ae.trainable_variables)
+        ae.save(folder / f"{name}.keras")
+    python(Path(__file__), folder, KERAS_BACKEND=OTHER, JAX_DISABLE_MOST_OPTIMIZATIONS="0")  # as a reader runs it
+    return folder
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_both_backends_agree(name, folder):
+    ae = keras.saving.load_model(folder / f"{name}.keras")
+    start = [keras.ops.convert_to_numpy(w) for w in ae.trainable_weights]
+    x = examples() * (2 if name.startswith("categorical") else 1)
+    theirs = np.load(folder / f"{name}.npz")
+    np.testing.assert_allclose(ae.reconstruct(x), theirs["before"], atol=1e-5)
+    ours = trained(ae, x)
+    assert set(ours) == set(theirs.files) - {"before", "after"}
+    for key, value in ours.items():
+        if key.startswith("step"):  # the gradient of the first step
+            w = start[int(key[5:])]
+            g, h = (w - value) / RATE, (w - theirs[key]) / RATE
+            np.testing.assert_allclose(g, h, atol=1e-4 * np.abs(h).max() + 3e-7 * np.abs(w).max() / RATE, err_msg=key)
+            assert np.abs(g).max() > 0
+        else:
+            np.testing.assert_allclose(value, theirs[key], rtol=1e-4, atol=1e-4, err_msg=key)
+    back = keras.saving.load_model(folder / f"{name}.back.keras")
+    np.testing.assert_allclose(back.reconstruct(x), theirs["after"], atol=1e-5)
+    assert int(back.optimizer.iterations) == 10
+
+
+def test_a_loaded_model_compiles_as_its_new_machine_does(folder):
+    back = keras.saving.load_model(folder / "bernoulli, kl.back.keras")
+    assert back.jit_compile == (keras.backend.backend() == "jax")
+
+
+if __name__ == "__main__":
+    other_side(Path(sys.argv[1]))
