@@ -10,7 +10,7 @@ NBVAL := --nbval-lax --nbval-cell-timeout=900 -n 2 --dist loadfile
 # TensorFlow's notes at its start are no result.
 export TF_CPP_MIN_LOG_LEVEL = 3
 
-.PHONY: help book html test check lint lab stamp bench colab-test clean distclean
+.PHONY: help book html test check lint lab stamp bench costs colab-test clean distclean
 .DEFAULT_GOAL := help
 
 help:
@@ -21,7 +21,8 @@ help:
 	@echo 'make lab     open the notebooks in JupyterLab'
 	@echo 'make stamp   write the address in _config.yml into the notebooks, for Colab;'
 	@echo '             URL=... BRANCH=... REF=... set another one'
-	@echo 'make bench   run every notebook and note its time and memory (profile: AECORE_PROFILE, quick)'
+	@echo 'make bench   speed of aecore beside hand-written loops (and PyTorch where it is installed)'
+	@echo 'make costs   run every notebook and note its time and memory (profile: AECORE_PROFILE, quick)'
 	@echo 'make colab-test   the chapters in an environment with the versions that Colab has'
 	@echo 'make clean   remove the built book; make distclean removes the environment too'
 	@echo 'AECORE_PROFILE=full make book   the same with the published data sets, as on the site'
@@ -56,6 +57,9 @@ stamp: $(READY)
 	$(BIN)/python tools/stamp.py $(if $(URL),--url '$(URL)') $(if $(BRANCH),--branch '$(BRANCH)') $(if $(REF),--ref '$(REF)')
 
 bench: $(READY)
+	$(BIN)/python benchmarks/throughput.py
+
+costs: $(READY)
 	$(BIN)/python benchmarks/notebooks.py
 
 colab-test: $(READY)
