@@ -106,8 +106,8 @@ def code_scatter(codes, labels, ax=None, title=None):
         colour = CLASSES[int(label) % len(CLASSES)]
         ax.scatter(*points.T, s=9, color=colour, alpha=0.6, linewidths=0)
         ax.text(
-            *np.median(points, axis=0), str(label), color=colour, fontsize=12, weight="bold", ha="center", va="center",
-            bbox={"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": colour},
+            *np.median(points, axis=0), str(label), color=colour, fontsize=9, weight="bold", ha="center", va="center",
+            bbox={"boxstyle": "circle,pad=0.1", "facecolor": "white", "edgecolor": colour},
         )  # fmt: skip
     ax.set(xlabel="code unit 1", ylabel="code unit 2", title=title)
     return fig
