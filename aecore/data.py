@@ -130,6 +130,37 @@ def split(x, y=None, *, validation, test, seed=SPLIT_SEED):
     return Dataset(*(Part(x[r], None if y is None else y[r]) for r in rows))
 
 
+def bent_copies(x, amount=0.12, seed=0):
+    """Copy each image turned, stretched and sheared a little about its middle, each by a random matrix of its own.
+
+        copy(p) = x(A p),   A = I + U,   U uniform in [-amount, amount] (2 x 2)
+
+    Args:
+        x: images, (n, h, w, 1), float32.
+        amount: in [0, 0.5); 0 copies exactly, 0.12 turns by up to some 7 degrees.
+        seed: owns the matrices.
+    Returns: (n, h, w, 1), float32; outside the image is black, between pixels the grey value is interpolated linearly.
+    Raises: ValueError where the shape or the amount does not fit.
+    Source: data augmentation by affine maps, as in Simard et al. 2003. Chapter 2.
+    """
+    from scipy.ndimage import map_coordinates
+
+    x = check_examples(x, (None, None, 1), "bent_copies")
+    if not 0 <= amount < 0.5:
+        raise ValueError(f"bent_copies: amount must lie in [0, 0.5), got {amount}.")
+    n, h, w, _ = x.shape
+    middle = np.array([[(h - 1) / 2], [(w - 1) / 2]])
+    grid = np.indices((h, w)).reshape(2, -1) - middle  # (2, h w), counted from the middle
+    bend = np.eye(2) + np.random.default_rng(seed).uniform(-amount, amount, (n, 2, 2))
+    copies = np.empty_like(x)
+    for i in range(0, n, 4096):  # the places of all pixels at once would take four times the images' memory
+        place = (bend[i : i + 4096] @ grid + middle).reshape(-1, 2, h, w)  # where each pixel looks for its grey value
+        image = np.broadcast_to(np.arange(len(place))[:, None, None], (len(place), h, w))
+        where = [image, place[:, 0], place[:, 1]]
+        copies[i : i + 4096, ..., 0] = map_coordinates(x[i : i + 4096, ..., 0], where, order=1)
+    return copies
+
+
 def check_examples(x, shape, name):
     """Let examples in where they fit, and say what is wrong where they do not.
 

@@ -161,3 +161,30 @@ def test_whole_numbers_come_in_as_python_integers():
     for bad in (0, -1, 2.0, True, "3", None):
         with pytest.raises(ValueError, match=f"f: a wants a whole number >= 1, got {bad!r}"):
             check_whole("f", a=bad)
+
+
+def test_bent_copies_of_a_slope_are_slopes():
+    # Linear interpolation is exact on a linear picture: x(p) = g . p has the copy (A' g) . p about the middle.
+    h, w, amount = 15, 21, 0.2
+    rows, columns = np.indices((h, w))
+    g = np.array([0.03, -0.02])
+    slope = (0.5 + g[0] * (rows - 7) + g[1] * (columns - 10)).astype("float32")
+    copies = data.bent_copies(np.tile(slope[None, :, :, None], (50, 1, 1, 1)), amount, seed=3)[..., 0]
+    inner = copies[:, 4:-4, 5:-5]
+    assert np.allclose(copies[:, 7, 10], 0.5, atol=1e-6)  # the middle stays
+    down, across = np.diff(inner, axis=1), np.diff(inner, axis=2)
+    assert np.allclose(down, down[:, :1, :1], atol=1e-6)
+    assert np.allclose(across, across[:, :1, :1], atol=1e-6)
+    bend = np.random.default_rng(3).uniform(-amount, amount, (50, 2, 2)) + np.eye(2)
+    wanted = np.einsum("nij,i->nj", bend, g)
+    assert np.allclose(np.stack([down[:, 0, 0], across[:, 0, 0]], axis=1), wanted, atol=1e-6)
+
+
+def test_bent_copies_without_bending_are_copies():
+    x = data.digits().train.x[:20]
+    assert np.array_equal(data.bent_copies(x, 0.0), x)
+    assert not np.array_equal(data.bent_copies(x, seed=1), data.bent_copies(x, seed=2))
+    with pytest.raises(ValueError, match=r"amount must lie in \[0, 0.5\), got 0.7"):
+        data.bent_copies(x, 0.7)
+    with pytest.raises(ValueError, match=r"channel axis is missing|wanted shape"):
+        data.bent_copies(x[..., 0])
