@@ -91,16 +91,16 @@ def input_jacobian(fn, x):
     return jax.numpy.moveaxis(jax.vmap(pull_row)(rows), 0, 1)  # (k, b, ...) -> (b, k, ...)
 
 
-def compiled(net):
-    """Make a network a fast function of NumPy arrays, in inference mode: (b, ...) -> (b, ...).
+def compiled(net, then=lambda y: y):
+    """Make then(net(x)) a fast function of NumPy arrays, in inference mode: (b, ...) -> (b, ...).
 
     TensorFlow traces it once for every batch size, JAX compiles it once for each.
     """
     if NAME == "tensorflow":
         signature = [tf.TensorSpec(net.input_shape, "float32")]
-        forward = tf.function(lambda x: net(x, training=False), input_signature=signature)
+        forward = tf.function(lambda x: then(net(x, training=False)), input_signature=signature)
         return lambda x: forward(x).numpy()
-    forward = jax.jit(lambda weights, state, x: net.stateless_call(weights, state, x, training=False)[0])
+    forward = jax.jit(lambda weights, state, x: then(net.stateless_call(weights, state, x, training=False)[0]))
     values = lambda variables: [v.value for v in variables]
     return lambda x: np.asarray(forward(values(net.trainable_variables), values(net.non_trainable_variables), x))
 

@@ -1,7 +1,6 @@
 """The autoencoder: an encoder, a decoder, and what is asked of them. Chapters 1-3."""
 
 import keras
-from keras import ops
 
 from aecore import _backend
 from aecore.data import check_examples
@@ -58,7 +57,8 @@ class Autoencoder(Model):
         self.corruption = corruption
         self.shape = tuple(encoder.input_shape[1:])
         _check_fit(self.encoder, self.decoder, self.likelihood)
-        self.encode_batch, self.decode_batch = _backend.compiled(self.encoder), _backend.compiled(self.decoder)
+        self.encode_batch = _backend.compiled(self.encoder)
+        self.decode_batch = _backend.compiled(self.decoder, then=self.likelihood.mean)
         self.built = True
 
     @property
@@ -95,8 +95,7 @@ class Autoencoder(Model):
         Returns: the likelihood's mean, (n, *shape), float32: pixels, or probabilities of symbols.
         """
         codes = check_examples(codes, (self.code_size,), "decode")
-        params = in_chunks(self.decode_batch, codes, batch_size, "decode")
-        return ops.convert_to_numpy(self.likelihood.mean(params))
+        return in_chunks(self.decode_batch, codes, batch_size, "decode")
 
     def reconstruct(self, x, batch_size=1024):
         """decode(encode(x)): (n, *shape) -> (n, *shape)."""
