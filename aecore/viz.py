@@ -114,7 +114,7 @@ def code_scatter(codes, labels, ax=None, title=None):
 
 
 def curves(series, x=None, xlabel="epoch", ylabel="", logy=False, ax=None, title=None):
-    """Draw lines with their names beside their ends.
+    """Draw lines, each with its own colour and dashes, and a legend where there are several.
 
     Args:
         series: dict name -> values, (n,); x, (n,), or 1..n.
