@@ -88,7 +88,7 @@ class Model(keras.Model):
         Args:
             optimizer: a Keras optimizer or its name.
             jit_compile: let XLA fuse the step. None: where the model has at least 100,000 weights; below that,
-                compiling takes longer than it saves in some minutes (benchmarks/). JAX always compiles.
+                compiling takes longer than it saves in some minutes. JAX always compiles.
         """
         if jit_compile is None:
             jit_compile = _backend.NAME == "jax" or self.count_params() >= 100_000
