@@ -1,0 +1,137 @@
+"""Trained networks and arrays in the form that a page can carry: a plain description and one buffer of numbers."""
+
+import keras
+import numpy as np
+
+from aecore.layers import TopK, TransposedDense
+from aecore.objectives import Bernoulli, Gaussian, SquaredError
+
+# What `live/network.js` can compute. Keras' gelu is the exact one, by the error function.
+ACTIVATIONS = ("linear", "relu", "elu", "gelu", "silu", "sigmoid", "softplus", "tanh")
+INACTIVE = (keras.layers.InputLayer, keras.layers.Dropout, keras.layers.GaussianNoise)  # when not training
+MOST = 2_000_000  # weights: 4 MB in half precision, and more than a page should carry
+
+
+class Buffer:
+    """Numbers of a figure, one after another, in half precision or in bytes.
+
+    Each method takes an array and returns its entry for the description: dtype, shape and place.
+    """
+
+    def __init__(self):
+        self.bytes = bytearray()
+
+    def half(self, values):
+        """Half precision: about three decimal digits. Raises: ValueError where a value is not finite or above 65504."""
+        values = np.asarray(values)
+        if not np.all(np.abs(values) <= 65504):  # false for NaN too
+            raise ValueError("half precision holds finite numbers up to 65504; the array has others. Is it trained?")
+        return self._add("f16", values.astype("<f2"))
+
+    def pixels(self, values):
+        """Steps of 1/255 for values in [0, 1]. Raises: ValueError where some are not."""
+        values = np.asarray(values)
+        if values.size and not (values.min() >= -1e-6 and values.max() <= 1 + 1e-6):
+            raise ValueError(
+                f"pixels must be in [0, 1], got {values.min():.3g} to {values.max():.3g}. Rescale or clip."
+            )
+        return self._add("u8", np.rint(np.clip(values, 0, 1) * 255).astype("u1"))
+
+    def file(self, content):
+        """A file, as it is."""
+        return self._add("file", np.frombuffer(content, "u1"))
+
+    def _add(self, kind, values):
+        self.bytes += b"\0" * (len(self.bytes) % 2)
+        entry = {"dtype": kind, "shape": list(values.shape), "at": len(self.bytes)}
+        self.bytes += values.tobytes()
+        return entry
+
+
+def network(model, buffer, activation=None):
+    """Describe a trained network so that `live/network.js` can run it. Its weights go into `buffer`, in half precision.
+
+    Args:
+        model: keras.Model, a chain of dense layers, convolutions, transposed convolutions, TopK, reshapes and
+            activations. What acts in training only (dropout, noise) is left out.
+        buffer: Buffer.
+        activation: name of a function to apply to the last layer's values: what turns logits into a picture.
+    Returns: dict with the input shape and the layers.
+    Raises: ValueError for a layer, an activation or a size that the page cannot run; names it.
+    """
+    if model.count_params() > MOST:
+        raise ValueError(
+            f"network: a page can carry {MOST} weights, got {model.count_params()}. Train a smaller network."
+        )
+    described, before = [], None
+    for layer in model.layers:
+        if before is not None and layer.input is not before:
+            raise ValueError(
+                f"network: layer {layer.name!r} does not follow the one before it; only a chain can be run."
+            )
+        before = layer.output
+        if not isinstance(layer, INACTIVE):
+            described += _describe(layer, buffer)
+    if activation is not None:
+        described.append(_activation(activation, model.name))
+    return {"input": list(model.input_shape[1:]), "layers": described}
+
+
+def _describe(layer, buffer):
+    kinds = keras.layers
+    if isinstance(layer, (kinds.Flatten, kinds.Reshape)):
+        return [{"kind": "reshape", "shape": list(layer.output.shape[1:])}]
+    if isinstance(layer, TopK):
+        return [{"kind": "top_k", "k": layer.k}]
+    if isinstance(layer, kinds.Activation):
+        return [_activation(layer.activation, layer.name)]
+    if isinstance(layer, TransposedDense):
+        kernel, bias = keras.ops.transpose(layer.dense.kernel), layer.bias
+        entry = {"kind": "dense"}
+    elif isinstance(layer, kinds.Dense) and len(layer.input.shape) == 2:
+        kernel, bias = layer.kernel, layer.bias
+        entry = {"kind": "dense"}
+    elif isinstance(layer, (kinds.Conv2D, kinds.Conv2DTranspose)) and _plain(layer):
+        kernel, bias = layer.kernel, layer.bias
+        kind = "conv_transpose" if isinstance(layer, kinds.Conv2DTranspose) else "conv"
+        entry = {
+            "kind": kind,
+            "size": list(layer.kernel_size),
+            "strides": list(layer.strides),
+            "padding": layer.padding,
+        }
+    else:
+        raise ValueError(
+            f"network: the page cannot run the layer {layer.name!r}, a {type(layer).__name__} as it is set."
+        )
+    units = int(layer.output.shape[-1])
+    bias = np.zeros(units) if bias is None else keras.ops.convert_to_numpy(bias)
+    entry.update(units=units, kernel=buffer.half(keras.ops.convert_to_numpy(kernel)), bias=buffer.half(bias))
+    last = _activation(layer.activation, layer.name)
+    return [entry] if last["activation"] == "linear" else [entry, last]
+
+
+def _plain(conv):
+    """No dilation, groups or padding of its own, and channels last."""
+    usual = conv.data_format == "channels_last" and conv.padding in ("same", "valid") and set(conv.dilation_rate) == {1}
+    return usual and getattr(conv, "groups", 1) == 1 and getattr(conv, "output_padding", None) is None
+
+
+def _activation(activation, where):
+    name = keras.activations.serialize(keras.activations.get(activation))
+    if name not in ACTIVATIONS:
+        raise ValueError(f"network: the page has no activation {name!r} of {where!r}; it has {', '.join(ACTIVATIONS)}.")
+    return {"kind": "activation", "activation": name}
+
+
+def decoder(autoencoder, buffer):
+    """Describe an autoencoder's decoder followed by its likelihood's mean: what `decode` computes.
+
+    Args and raises: as `network`. Returns: as `network`.
+    """
+    likelihood = autoencoder.likelihood
+    if not isinstance(likelihood, (SquaredError, Gaussian, Bernoulli)) or likelihood.params_per_value != 1:
+        raise ValueError(
+            f"decoder: the page has no mean for {type(likelihood).__name__}; it has one value per pixel only."
+        )
+    return network(autoencoder.decoder, buffer, "sigmoid" if isinstance(likelihood, Bernoulli) else None)
