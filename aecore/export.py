@@ -9,11 +9,11 @@ from aecore.objectives import Bernoulli, Gaussian, SquaredError
 # What `live/network.js` can compute. Keras' gelu is the exact one, by the error function.
 ACTIVATIONS = ("linear", "relu", "elu", "gelu", "silu", "sigmoid", "softplus", "tanh")
 INACTIVE = (keras.layers.InputLayer, keras.layers.Dropout, keras.layers.GaussianNoise)  # when not training
-MOST = 2_000_000  # weights: 4 MB in half precision, and more than a page should carry
+MOST = 2_000_000  # weights: 4 MB, and more than a page should carry
 
 
 class Buffer:
-    """Numbers of a figure, one after another, in half precision or in bytes.
+    """Numbers of a figure, one after another, in as few bytes as will do.
 
     Each method takes an array and returns its entry for the description: dtype, shape and place.
     """
@@ -21,12 +21,22 @@ class Buffer:
     def __init__(self):
         self.bytes = bytearray()
 
-    def half(self, values):
-        """Half precision: about three decimal digits. Raises: ValueError where a value is not finite or above 65504."""
-        values = np.asarray(values)
-        if not np.all(np.abs(values) <= 65504):  # false for NaN too
-            raise ValueError("half precision holds finite numbers up to 65504; the array has others. Is it trained?")
-        return self._add("f16", values.astype("<f2"))
+    def numbers(self, values):
+        """Real numbers in 16 bits: steps of max / 32767, with a max of its own at each place of the last axis.
+
+        For weights that is four times closer than half precision, whose steps grow with the number.
+        Raises: ValueError where a value is not finite.
+        """
+        values = np.asarray(values, "f4")
+        if not np.isfinite(values).all():
+            raise ValueError("a figure carries finite numbers only; the array has NaN or infinity. Is it trained?")
+        most = np.abs(values).max(axis=tuple(range(values.ndim - 1)), initial=0)
+        step = (np.where(most > 0, most, 1) / 32767).astype("f4")
+        return {**self._add("i16", np.rint(values / step).astype("<i2")), "steps": self.exact(step)}
+
+    def exact(self, values):
+        """Real numbers in 32 bits."""
+        return self._add("f32", np.asarray(values, "<f4"))
 
     def pixels(self, values):
         """Steps of 1/255 for values in [0, 1]. Raises: ValueError where some are not."""
@@ -42,14 +52,14 @@ class Buffer:
         return self._add("file", np.frombuffer(content, "u1"))
 
     def _add(self, kind, values):
-        self.bytes += b"\0" * (len(self.bytes) % 2)
+        self.bytes += b"\0" * (-len(self.bytes) % 4)
         entry = {"dtype": kind, "shape": list(values.shape), "at": len(self.bytes)}
         self.bytes += values.tobytes()
         return entry
 
 
 def network(model, buffer, activation=None):
-    """Describe a trained network so that `live/network.js` can run it. Its weights go into `buffer`, in half precision.
+    """Describe a trained network so that `live/network.js` can run it. Its weights go into `buffer`, in 16 bits.
 
     Args:
         model: keras.Model, a chain of dense layers, convolutions, transposed convolutions, TopK, reshapes and
@@ -106,7 +116,7 @@ def _describe(layer, buffer):
         )
     units = int(layer.output.shape[-1])
     bias = np.zeros(units) if bias is None else keras.ops.convert_to_numpy(bias)
-    entry.update(units=units, kernel=buffer.half(keras.ops.convert_to_numpy(kernel)), bias=buffer.half(bias))
+    entry.update(units=units, kernel=buffer.numbers(keras.ops.convert_to_numpy(kernel)), bias=buffer.numbers(bias))
     last = _activation(layer.activation, layer.name)
     return [entry] if last["activation"] == "linear" else [entry, last]
 
@@ -122,6 +132,25 @@ def _activation(activation, where):
     if name not in ACTIVATIONS:
         raise ValueError(f"network: the page has no activation {name!r} of {where!r}; it has {', '.join(ACTIVATIONS)}.")
     return {"kind": "activation", "activation": name}
+
+
+def probe(function, ends, buffer):
+    """What a network gives for a hundred inputs and two extreme ones: the book's tests hold the page to it.
+
+        x_ni = m_i + r_i sin((n + 1) (i + 1)^2),   m, r the middle and half the width of `ends`; the last two are the ends
+
+    Args:
+        function: inputs (n, d) -> outputs (n, ...), an array. At most eight of the outputs are kept.
+        ends: lowest and highest input, (2, d).
+        buffer: Buffer.
+    Returns: dict with the ends, the places of the outputs that are kept, and those outputs, (102, places).
+    """
+    ends = np.asarray(ends, "f8")
+    n, i = np.ogrid[1:101, 1 : ends.shape[1] + 1]
+    inputs = ends.mean(axis=0) + (ends[1] - ends[0]) / 2 * np.sin(n * i**2)
+    outputs = np.asarray(function(np.concatenate([inputs, ends]).astype("f4"))).reshape(102, -1)
+    places = np.unique(np.linspace(0, outputs.shape[1] - 1, 8).round().astype(int))
+    return {"ends": ends.tolist(), "places": places.tolist(), "outputs": buffer.exact(outputs[:, places])}
 
 
 def decoder(autoencoder, buffer):

@@ -17,7 +17,7 @@ from PIL import Image
 
 from aecore import export
 from aecore.data import check_examples
-from aecore.viz import CLASSES
+from aecore.viz import CLASSES, PALETTE
 
 LIVE = Path(__file__).parent / "live"
 IMPORT = re.compile(r'^import \{.*?\} from "\./(\w+)\.js";\n', re.MULTILINE | re.DOTALL)
@@ -33,8 +33,7 @@ def _module(name):
             if needed not in done:
                 yield from collect(needed)
         done.append(part)
-        text = IMPORT.sub("", text)
-        yield text if part == name else re.sub(r"^export ", "", text, flags=re.MULTILINE)
+        yield IMPORT.sub("", text)
 
     return "".join(collect(name))
 
@@ -71,18 +70,95 @@ class CodePlane(Live):
         if codes.ndim != 2 or codes.shape[1] != 2 or len(codes) != len(labels) or not len(codes):
             raise ValueError(f"CodePlane: wanted codes (n, 2) and n labels, got {codes.shape} and {labels.shape}.")
         buffer = export.Buffer()
-        low, high = codes.min(axis=0), codes.max(axis=0)
-        margin = 0.05 * (high - low) + 1e-6
+        ends = _ends(codes)
         super().__init__(
             title,
             buffer,
             decoder=export.decoder(autoencoder, buffer),
-            codes=buffer.half(codes),
+            codes=buffer.numbers(codes),
             labels=labels.tolist(),
-            range=[(low - margin).tolist(), (high + margin).tolist()],
+            range=ends.tolist(),
             colours=CLASSES,
+            probe={"decoder": export.probe(autoencoder.decode, ends, buffer)},
         )
         self.code = np.median(codes, axis=0).tolist()
+
+
+class Draw(Live):
+    """Draw a picture and see it encoded and decoded while you draw; move single units of its code.
+
+    Args:
+        autoencoder: Autoencoder of images of one channel, with a code of at most 64.
+        examples: pictures of data, (n, h, w, 1): the first ten can be called up, and their codes give the sliders' range.
+        pen: width of the pen, as a share of the picture's.
+        title: what the figure is, for screen readers.
+    Traits: picture, the drawing's h * w values in [0, 1], row by row; code, the d values at the sliders.
+    Raises: ValueError where shapes do not fit, or where the page cannot run the networks.
+    Chapter 3.
+    """
+
+    _esm = _module("draw")
+    picture = traitlets.List(traitlets.Float()).tag(sync=True)
+    code = traitlets.List(traitlets.Float()).tag(sync=True)
+
+    def __init__(self, autoencoder, examples, pen=0.1, title="Draw and reconstruct"):
+        examples = check_examples(examples, (*autoencoder.shape[:-1], 1), "Draw")
+        codes = autoencoder.encode(examples)
+        ends, paper = _ends(codes), np.repeat([[0.0], [1.0]], examples[0].size, axis=1)  # blank, full
+        buffer = export.Buffer()
+        super().__init__(
+            title,
+            buffer,
+            encoder=export.network(autoencoder.encoder, buffer),
+            decoder=export.decoder(autoencoder, buffer),
+            examples=buffer.pixels(examples[:10]),
+            ranges=ends.T.tolist(),
+            pen=pen,
+            probe={
+                "encoder": export.probe(lambda x: autoencoder.encode(x.reshape(-1, *autoencoder.shape)), paper, buffer),
+                "decoder": export.probe(autoencoder.decode, ends, buffer),
+            },
+        )
+
+
+class Dial(Live):
+    """Models trained at several settings, side by side in one place: turn the dial and see what the setting does.
+
+    Args:
+        models: dict setting -> Autoencoder, in the order of the dial, with codes of one size.
+        pictures: what they encode, (n, h, w, c) in [0, 1]; about eight fit beside one another.
+        terms: dict name -> one number for each setting: the terms of the loss, measured.
+        name: what is set, for example "lambda".
+        title: what the figure is, for screen readers.
+    Traits: setting, from 0: where the dial stands.
+    Raises: ValueError where numbers of settings or shapes do not fit.
+    Chapter 2.
+    """
+
+    _esm = _module("dial")
+    setting = traitlets.Int(0).tag(sync=True)
+
+    def __init__(self, models, pictures, terms, name="lambda", title="Regulariser dial"):
+        pictures = check_examples(pictures, (None, None, None), "Dial")
+        wrong = {key: len(values) for key, values in terms.items() if len(values) != len(models)}
+        if wrong:
+            raise ValueError(f"Dial: wanted {len(models)} numbers for each term, one for each setting, got {wrong}.")
+        codes = [model.encode(pictures) for model in models.values()]
+        if len({c.shape for c in codes}) != 1:
+            raise ValueError(f"Dial: wanted codes of one size, got {[c.shape[-1] for c in codes]}.")
+        rebuilt = np.stack([model.decode(c) for model, c in zip(models.values(), codes, strict=True)])
+        buffer = export.Buffer()
+        super().__init__(
+            title,
+            buffer,
+            settings=[str(setting) for setting in models],
+            pictures=buffer.pixels(pictures),
+            reconstructions=buffer.pixels(np.clip(rebuilt, 0, 1)),
+            codes=buffer.numbers(np.stack(codes)),
+            terms={key: [float(value) for value in values] for key, values in terms.items()},
+            name=name,
+            colours=PALETTE,
+        )
 
 
 class Frames(Live):
@@ -112,6 +188,13 @@ class Frames(Live):
         files = [buffer.file(_drawn(frame) if drawn else _png(frame)) for frame in frames]
         spec = {"frames": files, "captions": [str(caption) for caption in captions], "smooth": drawn}
         super().__init__(title, buffer, **spec, name=name, size=size, pause=pause)
+
+
+def _ends(codes):
+    """Lowest and highest value of each code unit with a margin, (2, d): how far a control goes."""
+    low, high = codes.min(axis=0), codes.max(axis=0)
+    margin = 0.05 * (high - low) + 1e-3
+    return np.stack([low - margin, high + margin])
 
 
 def _png(picture):

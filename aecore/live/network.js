@@ -1,5 +1,5 @@
 // Run a trained network in the page: dense, convolution, transposed convolution, and the activations of the book.
-// Weights are half precision, sums are double precision, layouts are Keras'.
+// Sums are in double precision; the layouts of weights are Keras'.
 import { array, fail, list, whole } from "./state.js";
 
 // Abramowitz and Stegun 7.1.26, within 1.5e-7
@@ -22,6 +22,14 @@ export const ACTIVATIONS = {
   sigmoid,
   softplus: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
   tanh: Math.tanh,
+};
+
+/** Derivatives of those that can be trained in the page, by the sum x and the value y = f(x). At its kink relu has 0, as in Keras. */
+export const SLOPES = {
+  linear: () => 1,
+  relu: (x) => (x > 0 ? 1 : 0),
+  gelu: (x) => 0.5 * (1 + erf(x / Math.SQRT2)) + (x * Math.exp(-0.5 * x * x)) / Math.sqrt(2 * Math.PI),
+  tanh: (x, y) => 1 - y * y,
 };
 
 const product = (sizes) => sizes.reduce((a, b) => a * b, 1);

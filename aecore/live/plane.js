@@ -60,8 +60,8 @@ export function build(spec, data, model, root) {
     return labels[best];
   };
 
-  const decoded = picture(shape, "decoded", { size: 160 });
-  const spoken = announcer();
+  const decoded = picture(shape, "decoded", { size: 200 });
+  const spoken = announcer(true);
   let code = [0, 0], ends = [], picking = false;
 
   const draw = () => {

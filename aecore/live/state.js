@@ -22,13 +22,13 @@ export function list(value, name, length) {
   return value;
 }
 
-const TABLE = new Float32Array(65536).map((_, bits) => {
-  const exponent = (bits >> 10) & 31, fraction = bits & 1023, sign = bits >> 15 ? -1 : 1;
-  if (exponent === 31) return NaN; // Python never writes an infinity
-  return sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : 2 ** -14 * (fraction / 1024));
-});
-
 const MOST = 4e6; // numbers in one array: 8 MB of a page's memory
+
+const TYPES = {
+  u8: [1, (data, at) => data.getUint8(at) / 255],
+  i16: [2, (data, at) => data.getInt16(at, true)], // times the step of its place in the last axis
+  f32: [4, (data, at) => data.getFloat32(at, true)],
+};
 
 /** Numbers of an array of the spec, {dtype, shape, at}, as Float32Array; `shape` may hold nulls for any size. */
 export function array(entry, name, data, shape) {
@@ -39,14 +39,16 @@ export function array(entry, name, data, shape) {
     fail(`${name} must have the shape (${shape.map((s) => s ?? "any").join(", ")}), got (${sizes.join(", ")}).`);
   const count = sizes.reduce((a, b) => a * b, 1);
   if (count > MOST) fail(`${name} has ${count} numbers; at most ${MOST} can be shown.`);
-  const bytes = { f16: 2, u8: 1 }[entry.dtype] ?? fail(`${name} has the unknown type ${JSON.stringify(entry.dtype)}.`);
+  const [bytes, read] = TYPES[entry.dtype] ?? fail(`${name} has the unknown type ${JSON.stringify(entry.dtype)}.`);
+  const last = sizes[sizes.length - 1] ?? 1;
+  const steps = entry.dtype === "i16" ? array(entry.steps, `The steps of ${name}`, data, [last]) : null;
   const at = whole(entry.at, `The place of ${name}`, 0, Number.MAX_SAFE_INTEGER);
   if (!data || at + count * bytes > data.byteLength)
     fail(`${name} needs ${at + count * bytes} bytes, but the figure carries ${data ? data.byteLength : 0}.`);
   const values = new Float32Array(count);
   for (let i = 0; i < count; i++) {
-    values[i] = bytes === 2 ? TABLE[data.getUint16(at + 2 * i, true)] : data.getUint8(at + i) / 255;
-    if (values[i] !== values[i]) fail(`${name} holds a value that is not a number, at place ${i}.`);
+    values[i] = read(data, at + bytes * i) * (steps ? steps[i % last] : 1);
+    if (!Number.isFinite(values[i])) fail(`${name} holds a value that is not a finite number, at place ${i}.`);
   }
   return values;
 }

@@ -51,7 +51,8 @@ export function choice(label, options, value, onchange) {
 /** A small picture, (h, w, c), with a caption. Its `draw` takes values in [0, 1], or in [-1, 1] where signed. */
 export function picture([height, width, channels], caption, { signed = false, size = 140 } = {}) {
   const canvas = h("canvas", { width, height, role: "img", "aria-label": t(caption || "picture"), class: "pixels" });
-  canvas.style.width = `${Math.round((size * width) / Math.max(height, width))}px`;
+  const wide = `${Math.round((size * width) / Math.max(height, width))}px`;
+  canvas.style.width = wide;
   const context = canvas.getContext("2d"), pixels = context.createImageData(width, height);
   const draw = (values) => {
     for (let i = 0; i < width * height; i++) {
@@ -64,7 +65,9 @@ export function picture([height, width, channels], caption, { signed = false, si
     }
     context.putImageData(pixels, 0, 0);
   };
-  return { element: h("figure", {}, canvas, ...(caption ? [h("figcaption", {}, t(caption))] : [])), canvas, draw };
+  const element = h("figure", {}, canvas, ...(caption ? [h("figcaption", {}, t(caption))] : []));
+  element.style.width = wide; // a long caption wraps
+  return { element, canvas, draw };
 }
 
 /** A canvas for drawing in units of CSS pixels, sharp on fine screens. */
@@ -127,9 +130,9 @@ export function player(step, pause = 120) {
   return { element, stop };
 }
 
-/** A line that screen readers speak once it has stood still for a moment. */
-export function announcer() {
-  const line = h("p", { class: "spoken", role: "status" });
+/** A line that screen readers speak once it has stood still for a moment; `seen` by everybody or not. */
+export function announcer(seen = false) {
+  const line = h("p", { class: seen ? "spoken" : "unseen", role: "status" });
   let timer;
   return { element: line, say: (text) => { clearTimeout(timer); timer = setTimeout(() => { line.textContent = text; }, 600); } };
 }
