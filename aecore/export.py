@@ -137,7 +137,7 @@ def _activation(activation, where):
 def probe(function, ends, buffer):
     """What a network gives for a hundred inputs and two extreme ones: the book's tests hold the page to it.
 
-        x_ni = m_i + r_i sin((n + 1) (i + 1)^2),   m, r the middle and half the width of `ends`; the last two are the ends
+        x_ni = m_i + r_i sin(n i^2), n = 1..100, i = 1..d,   m, r the middle and half the width of `ends`; then the ends
 
     Args:
         function: inputs (n, d) -> outputs (n, ...), an array. At most eight of the outputs are kept.

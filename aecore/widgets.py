@@ -17,7 +17,7 @@ from PIL import Image
 
 from aecore import export
 from aecore.data import check_examples
-from aecore.viz import CLASSES, PALETTE
+from aecore.viz import CLASSES, PALETTE, WIDGET
 
 LIVE = Path(__file__).parent / "live"
 IMPORT = re.compile(r'^import \{.*?\} from "\./(\w+)\.js";\n', re.MULTILINE | re.DOTALL)
@@ -89,7 +89,7 @@ class Draw(Live):
 
     Args:
         autoencoder: Autoencoder of images of one channel, with a code of at most 64.
-        examples: pictures of data, (n, h, w, 1): the first ten can be called up, and their codes give the sliders' range.
+        examples: pictures of data, (n, h, w, 1): the first ten can be called up, and all codes give the sliders' range.
         pen: width of the pen, as a share of the picture's.
         title: what the figure is, for screen readers.
     Traits: picture, the drawing's h * w values in [0, 1], row by row; code, the d values at the sliders.
@@ -188,6 +188,27 @@ class Frames(Live):
         files = [buffer.file(_drawn(frame) if drawn else _png(frame)) for frame in frames]
         spec = {"frames": files, "captions": [str(caption) for caption in captions], "smooth": drawn}
         super().__init__(title, buffer, **spec, name=name, size=size, pause=pause)
+
+
+def controls(function, button="Run", **choices):
+    """Run `function` now, with its own defaults, and offer controls that run it again where there is a kernel.
+
+    The static page keeps the result of the first run and says where the controls work, instead of showing dead ones.
+
+    Args:
+        function: takes the names in `choices`, each with a default that is the setting of the first run; shows what
+            comes of it.
+        button: what the button says.
+        choices: name -> list of settings, or anything else that ipywidgets.interact takes.
+    """
+    import ipywidgets
+    from IPython.display import display
+
+    function()
+    panel = ipywidgets.interactive(function, {"manual": True, "manual_name": button}, **choices)
+    view = {"version_major": 2, "version_minor": 0, "model_id": panel.model_id}
+    text = f"Controls: {', '.join(choices)}. They need a kernel."
+    display({WIDGET: view, "text/plain": text}, raw=True, metadata={WIDGET: {"needs_kernel": True}})
 
 
 def _ends(codes):
