@@ -69,14 +69,17 @@ class CodePlane(Live):
         codes, labels = np.asarray(codes), np.asarray(labels)
         if codes.ndim != 2 or codes.shape[1] != 2 or len(codes) != len(labels) or not len(codes):
             raise ValueError(f"CodePlane: wanted codes (n, 2) and n labels, got {codes.shape} and {labels.shape}.")
+        if autoencoder.code_size != 2:
+            raise ValueError(f"CodePlane: wanted a code of 2 numbers, got {autoencoder.code_size}. Train one with 2.")
         buffer = export.Buffer()
-        ends = _ends(codes)
+        ends, (names, numbers) = _ends(codes), np.unique(labels, return_inverse=True)
         super().__init__(
             title,
             buffer,
             decoder=export.decoder(autoencoder, buffer),
             codes=buffer.numbers(codes),
-            labels=labels.tolist(),
+            labels=numbers.tolist(),
+            names=[str(name) for name in names],
             range=ends.tolist(),
             colours=CLASSES,
             probe={"decoder": export.probe(autoencoder.decode, ends, buffer)},
@@ -104,6 +107,8 @@ class Draw(Live):
     def __init__(self, autoencoder, examples, pen=0.1, title="Draw and reconstruct"):
         examples = check_examples(examples, (*autoencoder.shape[:-1], 1), "Draw")
         codes = autoencoder.encode(examples)
+        if codes.shape[1] > 64:
+            raise ValueError(f"Draw: wanted a code of at most 64 numbers, each with a slider, got {codes.shape[1]}.")
         ends, paper = _ends(codes), np.repeat([[0.0], [1.0]], examples[0].size, axis=1)  # blank, full
         buffer = export.Buffer()
         super().__init__(

@@ -18,6 +18,7 @@ from aecore import Autoencoder, data
 from aecore.networks import mlp_decoder, mlp_encoder
 
 ROOT = Path(__file__).parents[1]
+pytest_plugins = ["browsing", "living"]  # of the tests in a browser
 
 
 @pytest.fixture(scope="session")

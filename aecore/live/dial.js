@@ -42,15 +42,15 @@ function curves({ context }, terms, names, settings, chosen, colours) {
   });
 }
 
-/** Draw a code as bars up and down from zero, all of one scale. */
-function bars({ context }, code, most) {
-  const middle = HIGH / 2, step = WIDE / code.length;
+/** Draw a code as bars, up and (where `signed`) down from zero, all of one scale. */
+function bars({ context }, code, most, signed) {
+  const middle = signed ? HIGH / 2 : HIGH - 4, step = WIDE / code.length;
   context.clearRect(0, 0, WIDE, HIGH);
   context.fillStyle = "#767676";
   context.fillRect(0, middle, WIDE, 1);
   code.forEach((value, i) => {
     context.fillStyle = value > 0 ? "#d55e00" : "#0072b2";
-    const tall = ((HIGH / 2 - 4) * Math.abs(value)) / most;
+    const tall = (((signed ? HIGH / 2 : HIGH) - 8) * Math.abs(value)) / most;
     context.fillRect(i * step + 0.1 * step, value > 0 ? middle - tall : middle, 0.8 * step, Math.max(tall, 0));
   });
 }
@@ -63,6 +63,8 @@ export function build(spec, data, model, root) {
   const codes = array(spec.codes, "codes", data, [last + 1, many, null]), units = whole(spec.codes.shape[2], "The size of the code", 1, 2000);
   const colours = list(spec.colours, "colours"), terms = spec.terms ?? fail("The field terms is missing."), names = Object.keys(terms);
   for (const name of names) list(terms[name], `The term ${name}`, last + 1).forEach((value) => number(value, `A value of ${name}`));
+
+  const signed = codes.some((value) => value < 0);
 
   const chart = plot(WIDE, HIGH, { role: "img" }), code = plot(WIDE, HIGH, { role: "img" });
   const rows = h("table", { class: "terms" }), spoken = announcer();
@@ -84,7 +86,7 @@ export function build(spec, data, model, root) {
     const at = (setting * many + chosen) * units;
     const values = Array.from(codes.subarray(at, at + units)), most = Math.max(...values.map(Math.abs), 1e-9);
     const active = values.filter((value) => Math.abs(value) > 0.01 * most).length;
-    bars(code, values, most);
+    bars(code, values, most, signed);
     code.canvas.setAttribute("aria-label", `${t("code")}: ${active} / ${units} ${t("units in use")}, ${t("largest")} ${most.toFixed(2)}`);
     note.textContent = `${t("code")}: ${active} / ${units} ${t("units in use")}, ${t("largest")} ${most.toFixed(2)}`;
     if (names.length) curves(chart, terms, names, settings, setting, colours);

@@ -1,5 +1,5 @@
 // Code plane: a point in a code space of two numbers, the data's codes behind it, and what the decoder makes of it.
-import { array, fail, imageShape, list, number } from "./state.js";
+import { array, fail, imageShape, list, number, whole } from "./state.js";
 import { network } from "./network.js";
 import { announcer, arrows, button, dragging, figure, h, picture, player, plot, slider, t } from "./ui.js";
 
@@ -10,7 +10,8 @@ export function build(spec, data, model, root) {
   const shape = imageShape(decoder.output, "the output of the decoder");
   if (decoder.input.length !== 1 || decoder.input[0] !== 2) fail(`The decoder must take 2 numbers, got (${decoder.input.join(", ")}).`);
   const codes = array(spec.codes, "codes", data, [null, 2]);
-  const labels = list(spec.labels, "labels", codes.length / 2);
+  const names = list(spec.names, "names"); // of the labels, in the order of the colours
+  const labels = list(spec.labels, "labels", codes.length / 2).map((label) => whole(label, "A label", 0, names.length - 1));
   const colours = list(spec.colours, "colours");
   const [low, high] = list(spec.range, "range", 2).map((ends) => list(ends, "An end of the range", 2).map((end) => number(end, "An end of the range")));
   if (!(low[0] < high[0] && low[1] < high[1])) fail("The range of the plane is empty.");
@@ -26,8 +27,7 @@ export function build(spec, data, model, root) {
   [dots.width, dots.height] = [area.canvas.width, area.canvas.height];
   const backdrop = dots.getContext("2d");
   backdrop.scale(dots.width / SIZE, dots.height / SIZE);
-  const kinds = [...new Set(labels)];
-  const colour = (label) => colours[kinds.indexOf(label) % colours.length];
+  const colour = (label) => colours[label % colours.length];
   backdrop.globalAlpha = 0.55;
   for (let i = 0; i < labels.length; i++) {
     const [x, y] = across([codes[2 * i], codes[2 * i + 1]]);
@@ -38,8 +38,9 @@ export function build(spec, data, model, root) {
   backdrop.font = "bold 13px sans-serif";
   backdrop.textAlign = "center";
   backdrop.textBaseline = "middle";
-  for (const kind of kinds) {
+  names.forEach((name, kind) => {
     const mine = labels.flatMap((label, i) => (label === kind ? [i] : []));
+    if (!mine.length) return;
     const middle = [0, 1].map((axis) => mine.map((i) => codes[2 * i + axis]).sort((a, b) => a - b)[mine.length >> 1]);
     const [x, y] = across(middle);
     backdrop.fillStyle = "white";
@@ -49,8 +50,8 @@ export function build(spec, data, model, root) {
     backdrop.fill();
     backdrop.stroke();
     backdrop.fillStyle = "#222";
-    backdrop.fillText(kind, x, y + 1);
-  }
+    backdrop.fillText(name, x, y + 1);
+  });
   const nearest = (code) => {
     let best = 0, least = Infinity;
     for (let i = 0; i < labels.length; i++) {
@@ -89,7 +90,7 @@ export function build(spec, data, model, root) {
     code = inside(next);
     draw();
     units.forEach((unit, i) => unit.set(code[i]));
-    spoken.say(`${t("code")} ${code.map((v) => v.toFixed(2)).join(", ")}; ${t("nearest label")} ${nearest(code)}`);
+    spoken.say(`${t("code")} ${code.map((v) => v.toFixed(2)).join(", ")}; ${t("nearest label")} ${names[nearest(code)]}`);
   };
   const move = (next) => {
     show(next);

@@ -5,6 +5,9 @@ export function fail(message) {
   throw new Error(message);
 }
 
+/** What a table itself has under a name; not what every object inherits. */
+export const own = (table, name) => (Object.hasOwn(table, name) ? table[name] : undefined);
+
 export function whole(value, name, low, high) {
   if (!Number.isInteger(value) || value < low || value > high)
     fail(`${name} must be a whole number from ${low} to ${high}, got ${JSON.stringify(value)}.`);
@@ -39,7 +42,7 @@ export function array(entry, name, data, shape) {
     fail(`${name} must have the shape (${shape.map((s) => s ?? "any").join(", ")}), got (${sizes.join(", ")}).`);
   const count = sizes.reduce((a, b) => a * b, 1);
   if (count > MOST) fail(`${name} has ${count} numbers; at most ${MOST} can be shown.`);
-  const [bytes, read] = TYPES[entry.dtype] ?? fail(`${name} has the unknown type ${JSON.stringify(entry.dtype)}.`);
+  const [bytes, read] = own(TYPES, entry.dtype) ?? fail(`${name} has the unknown type ${JSON.stringify(entry.dtype)}.`);
   const last = sizes[sizes.length - 1] ?? 1;
   const steps = entry.dtype === "i16" ? array(entry.steps, `The steps of ${name}`, data, [last]) : null;
   const at = whole(entry.at, `The place of ${name}`, 0, Number.MAX_SAFE_INTEGER);

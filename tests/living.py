@@ -1,0 +1,57 @@
+"""What tests of live figures share: the pages that have some, and ways to find, reach and watch a figure."""
+
+import json
+import re
+from contextlib import contextmanager
+
+import pytest
+from browsing import SITE
+
+FIGURES = ".live-figure"
+LOOK = "e => [...e.querySelectorAll('canvas, img')].map(c => c.src ?? c.toDataURL()).join()"
+
+
+@pytest.fixture(scope="session")
+def live_pages(pages):
+    """The pages that have live figures."""
+    found = [name for name in pages if 'class="live-figure' in (SITE / name).read_text("utf8")]
+    assert len(found) >= 3, "chapters 1-3 have live figures"
+    return found
+
+
+def figures(page):
+    """Bring every live figure of the page into view, one after another, and wait until it runs."""
+    for figure in page.locator(FIGURES).all():
+        figure.scroll_into_view_if_needed()
+        figure.locator(".live").wait_for()
+        yield figure
+
+
+@contextmanager
+def find(visit, live_pages, kind, **options):
+    """The first figure of its kind in the book: the page, the figure, and the faults."""
+    for name in live_pages:
+        text = (SITE / name).read_text("utf8")
+        state = json.loads(re.search(r'widget-state\+json">(.*?)</script>', text, re.DOTALL).group(1))["state"]
+        views = re.findall(r'widget-view\+json">(.*?)</script>', text)
+        kinds = [state[json.loads(view)["model_id"]]["state"]["_anywidget_id"].split(".")[-1] for view in views]
+        if kind in kinds:
+            with visit(name, **options) as (page, faults):
+                figure = page.locator(FIGURES).nth(kinds.index(kind))
+                figure.scroll_into_view_if_needed()
+                figure.locator(".live").wait_for()
+                yield page, figure, faults
+            return
+    raise AssertionError(f"no page has a {kind}")
+
+
+def changes(figure, action):
+    """Whether `action` changed what the figure shows."""
+    before = figure.evaluate(LOOK)
+    action()
+    return figure.evaluate(LOOK) != before
+
+
+def centre(locator):
+    box = locator.bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2

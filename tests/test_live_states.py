@@ -1,0 +1,161 @@
+"""The page's networks beside Keras', layer by layer; and what a figure says when its state is spoilt."""
+
+import json
+import time
+
+import ipywidgets.embed
+import keras
+import numpy as np
+import pytest
+from browsing import ROOT
+
+from aecore import export, widgets
+
+pytestmark = pytest.mark.slow
+
+
+# ---- the runtime beside Keras, for every kind of layer ----
+
+
+def saved(figure):
+    """A figure's state as a notebook saves it."""
+    state = ipywidgets.embed.embed_data(views=[figure], drop_defaults=False)["manager_state"]
+    return state, figure.model_id
+
+
+def alone(state, model_id):
+    """A page with one figure and nothing else but the loader."""
+    view = json.dumps({"version_major": 2, "version_minor": 0, "model_id": model_id})
+    return (
+        "<!doctype html><html lang=en><title>figure</title><div class=live-figure><img alt='the picture'>"
+        f'<script type="application/vnd.jupyter.widget-view+json">{view}</script></div>'
+        f'<script type="application/vnd.jupyter.widget-state+json">{json.dumps(state)}</script>'
+        f"<script>{(ROOT / '_assets' / 'live.js').read_text('utf8')}</script>"
+    )
+
+
+@pytest.fixture
+def blank(browser):
+    """An empty page that loads nothing."""
+    context = browser.new_context()
+    context.route("**/*", lambda route: route.abort())
+    yield context.new_page()
+    context.close()
+
+
+def networks():
+    """Small networks with random weights, that together have every layer and activation the page can run."""
+    k = keras.layers
+    yield keras.Sequential([keras.Input((8, 8, 1)), k.Flatten(), *(k.Dense(9, a) for a in export.ACTIVATIONS)])
+    for padding in ("same", "valid"):
+        for size, stride in ((3, 1), (4, 2), (3, 2), (2, 3), ((3, 5), (2, 1))):
+            convolution = dict(kernel_size=size, strides=stride, padding=padding, bias_initializer="random_normal")
+            yield keras.Sequential([keras.Input((9, 7, 2)), k.Conv2D(3, **convolution), k.Activation("tanh")])
+            yield keras.Sequential([keras.Input((3, 4, 2)), k.Conv2DTranspose(3, **convolution)])
+    from aecore.layers import TopK
+    from aecore.networks import conv_decoder, conv_encoder, mlp_encoder, tied_decoder
+
+    yield conv_encoder((16, 16, 3), (4, 6), 5)
+    yield conv_decoder((16, 16, 3), (4, 6), 5)
+    yield tied_decoder(mlp_encoder((4, 4, 1), (7,), 3, dropout=0.3))
+    yield keras.Sequential([keras.Input((6,)), k.Dense(8), TopK(3), k.Dense(5, use_bias=False)])
+
+
+def test_every_layer_agrees_with_keras(blank):
+    text = widgets._module("network")
+    for model in networks():
+        buffer = export.Buffer()
+        spec = export.network(model, buffer)
+        inputs = np.random.default_rng(1).normal(0, 2, (20, *model.input_shape[1:])).astype("f4")
+        truth = keras.ops.convert_to_numpy(model(inputs)).reshape(20, -1)
+        results = blank.evaluate(
+            """async ([text, spec, bytes, inputs]) => {
+              const module = await import(URL.createObjectURL(new Blob([text], { type: "text/javascript" })));
+              const net = module.network(spec, "net", new DataView(Uint8Array.from(bytes).buffer));
+              return inputs.map((x) => Array.from(net.run(x)));
+            }""",
+            [text, spec, list(buffer.bytes), inputs.reshape(20, -1).tolist()],
+        )
+        names = [layer.name for layer in model.layers]
+        np.testing.assert_allclose(results, truth, atol=1e-3 * max(1, np.abs(truth).max()), err_msg=str(names))
+
+
+# ---- states that somebody has spoilt ----
+
+
+def spoilt(figure):
+    """Ways to spoil a code plane's state, and a word that the message must have."""
+
+    def change(*path, to):
+        def apply(state):
+            place = state["spec"]
+            for key in path[:-1]:
+                place = place[key]
+            if to is None:
+                del place[path[-1]]
+            else:
+                place[path[-1]] = to
+
+        return apply
+
+    yield change("decoder", to=None), "decoder"
+    yield change("codes", to=None), "codes"
+    yield change("codes", "shape", to=[7, 3]), "(any, 2)"
+    yield change("codes", "shape", to=[10**9, 2]), "4000000"
+    yield change("codes", "at", to=10**7), "bytes"
+    yield change("codes", "at", to=-4), "place"
+    yield change("codes", "dtype", to="f64"), "type"
+    yield change("labels", to=[1, 2, 3]), "labels"
+    yield change("range", to=[[0, 0], [0, 1]]), "empty"
+    yield change("range", to="all"), "range"
+    yield change("decoder", "layers", 0, "units", to=10**9), "units"
+    yield change("decoder", "layers", 0, "kernel", "shape", to=[2, 3]), "kernel"
+    yield change("decoder", "layers", 0, "kind", to="constructor"), "kind"
+    yield change("decoder", "layers", to=[]), "output"
+    yield change("decoder", "layers", -1, to={"kind": "reshape", "shape": [30000, 30000, 1]}), "shape"
+    yield change("decoder", "input", to=[3]), "2"
+    yield (lambda state: state.update(spec=None)), "spec"
+    yield (lambda state: state.update(code=["a", "b"])), "code"
+    yield (lambda state: state.update(_esm="not a module")), "started"
+    yield (lambda state: state.pop("_esm")), "figure"
+
+
+def code_plane(build):
+    ae = build(code_size=2)
+    return widgets.CodePlane(ae, np.random.default_rng(0).normal(size=(30, 2)), np.arange(30) % 3)
+
+
+def test_a_spoilt_state_is_a_message_in_the_figures_place(blank, build):
+    figure = code_plane(build)
+    state, key = saved(figure)
+    blank.set_content(alone(state, key))
+    blank.locator(".live canvas").first.wait_for()
+    cases = [(what, word, lambda s: s) for what, word in spoilt(figure)]
+    cases.append((lambda state: None, "bytes", lambda s: {**s, key: {**s[key], "buffers": []}}))
+    nan = lambda s: {
+        **s,
+        key: {**s[key], "buffers": [{**b, "data": "//9/" * (len(b["data"]) // 4)} for b in s[key]["buffers"]]},
+    }
+    cases.append((lambda state: None, "finite", nan))
+    cases.append((lambda state: None, "not hold", lambda s: {}))
+    wrong = []
+    for spoil, word, more in cases:
+        copy = json.loads(json.dumps(state))
+        spoil(copy["state"][key]["state"])
+        copy["state"] = more(copy["state"])
+        started = time.monotonic()
+        blank.set_content(alone(copy, key))
+        message = blank.locator("[role=alert]")
+        message.wait_for(timeout=5000)
+        if word not in message.inner_text():
+            wrong.append((word, message.inner_text()))
+        assert blank.locator("img").is_visible(), "the picture stays"
+        assert blank.locator("canvas").count() == 0
+        assert time.monotonic() - started < 5, "the page froze"
+    assert not wrong
+
+
+def test_a_page_without_its_state_says_so(blank, build):
+    state, key = saved(code_plane(build))
+    blank.set_content(alone(state, key).replace("widget-state+json", "lost", 1))
+    assert "does not hold" in blank.locator("[role=alert]").inner_text()
