@@ -23,6 +23,7 @@ LEVELS = (
     {"ae"},
     {"viz"},
     {"widgets"},
+    {"widgets_training"},
 )
 LEVEL = {name: i for i, names in enumerate(LEVELS) for name in names}
 OTHERS = ("test_book.py", "test_notebooks.py")  # of the book's tools, not of the package
@@ -37,7 +38,6 @@ PLANNED = {
     "metrics.ssim": "7 Restoration",
     "corruption.SaltAndPepper": "7 Restoration",
     "metrics.cluster_accuracy": "8 Representations",
-    "synthetic.moons": "9 What a generative objective is",
     "synthetic.ring_of_gaussians": "13 GANs",
 }
 
@@ -85,6 +85,7 @@ def test_importing_aecore_needs_little(python):
             "_backend": {"tensorflow", "jax"},
             "viz": {"matplotlib"},
             "widgets": {"anywidget", "matplotlib", "PIL", "traitlets"},
+            "widgets_training": {"traitlets"},
         }.get(name, set())
         assert at_import(tree) <= allowed | extra, name
     missing = ["matplotlib", "ipywidgets", "IPython", "sklearn", "skimage", "anywidget", "pandas"]

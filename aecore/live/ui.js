@@ -4,8 +4,19 @@ const ZH = {
   "This figure cannot be drawn.": "无法绘制此图。", "The picture above shows its result.": "上方的图片显示其结果。",
   Play: "播放", Pause: "暂停", Step: "单步", Reset: "重置", Clear: "清除", "Next example": "下一个示例",
   "Pick two points": "选取两点", "Pick the first point": "选取第一点", "Pick the second point": "选取第二点",
-  "code unit": "编码单元", code: "编码", decoded: "解码", picture: "图像", reconstruction: "重构", "error (red: too dark, blue: too bright)": "误差（红：过暗，蓝：过亮）",
-  "squared error": "平方误差", "nearest label": "最近的标签", frame: "帧", from: "从", to: "到", "Draw here": "在此绘制",
+  "code unit": "编码单元", code: "编码", decoded: "解码", picture: "图像", reconstruction: "重构", "error (red: missing, blue: added)": "误差（红：缺失，蓝：多余）",
+  "what the encoder sees": "编码器所见", "units in use": "个单元在用", largest: "最大值",
+  "Code plane: drag the point, or move it with the arrow keys": "编码平面：拖动该点，或用方向键移动",
+  "Drawing area: draw with the pointer; or arrow keys move the pen, space puts it down and lifts it, Delete clears":
+    "绘图区：用指针绘制；或用方向键移动画笔，空格键落笔和抬笔，Delete 键清除",
+  "squared error": "平方误差", "nearest label": "最近的标签", frame: "帧", "Draw here": "在此绘制",
+  Epoch: "一轮", "New weights": "新权重", epoch: "轮次", loss: "损失", diverged: "已发散", "Start again": "重新开始", "Paused:": "已暂停：",
+  "The loss is now below PCA's:": "损失已低于 PCA：", "The loss so far.": "到目前为止的损失。", none: "无", linear: "线性",
+  "The points, their reconstructions, and what the decoder makes of all codes.": "数据点、它们的重构，以及解码器对所有编码的输出。",
+  "The run has diverged: its numbers have left all bounds. Choose a smaller learning rate, then start again.": "训练已发散：数值超出了所有界限。请选择较小的学习率，然后重新开始。",
+  "data, coloured by code": "数据（按编码着色）", "to the reconstruction": "到重构点", "decoder's output, low code to high": "解码器的输出（编码由小到大）",
+  "learning rate": "学习率", "noise on the input": "输入噪声", data: "数据", "hidden layers": "隐藏层", activation: "激活函数", "code size": "编码维数",
+  optimiser: "优化器", seed: "随机种子", moons: "双月", spiral: "螺旋", ring: "环", line: "直线",
 };
 
 /** A text of the figure in the page's language. */
@@ -23,11 +34,13 @@ export function h(tag, attributes = {}, ...children) {
 
 export const button = (text, onclick, more) => h("button", { type: "button", onclick, ...more }, t(text));
 
+// Every figure has its own copy of this module: a counter alone would give two controls of a page one id.
+const prefix = `live-${Math.random().toString(36).slice(2, 9)}`;
 let count = 0;
 
 /** A labelled native slider. Returns: {element, input, set}. `show` writes a value for people. */
 export function slider(label, { min, max, step, value, show = (v) => v.toFixed(2) }, oninput) {
-  const id = `live-${++count}`;
+  const id = `${prefix}-${++count}`;
   const output = h("output", { for: id });
   const input = h("input", { type: "range", id, min, max, step });
   const set = (v) => {
@@ -42,7 +55,7 @@ export function slider(label, { min, max, step, value, show = (v) => v.toFixed(2
 
 /** A labelled native list of choices. */
 export function choice(label, options, value, onchange) {
-  const id = `live-${++count}`;
+  const id = `${prefix}-${++count}`;
   const select = h("select", { id, onchange: () => onchange(select.value) });
   for (const option of options) select.append(h("option", { value: option, selected: option === value }, t(String(option))));
   return { element: h("div", { class: "choice" }, h("label", { for: id }, t(label)), select), select };
