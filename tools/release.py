@@ -25,7 +25,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGED = Path("aecore/exercises/solutions.json")
 STUB = "# YOUR CODE HERE"
 FOLDS = {"hide-cell", "hide-input"}  # a fold over a solution; an exercise has nothing to hide
-MARKER = re.compile(r"^\s*### (BEGIN|END) SOLUTION\n?", re.MULTILINE)
+MARKER = re.compile(r"^[ ]*### (BEGIN|END) SOLUTION\n?", re.MULTILINE)
+WHOLE = re.compile(r"^### BEGIN SOLUTION\n(.*)^### END SOLUTION", re.MULTILINE | re.DOTALL)
 
 
 def graded(cell):
@@ -54,9 +55,18 @@ def released(master):
 
 
 def solutions(master):
-    """What a solution notebook answers. Returns: dict "ch01.pca" -> the source of its cell, without the markers."""
-    cells = [cell for cell in master.cells if graded(cell).get("solution") and "### BEGIN SOLUTION" in cell.source]
-    return {graded(cell)["grade_id"].replace("-", "."): MARKER.sub("", cell.source) for cell in cells}
+    """What a solution notebook answers: dict "ch01.pca" -> code.
+
+    A region inside a function is shown with the cell around it; one that stands by itself, without the broken
+    function or the empty variable that it replaces.
+    """
+    found = {}
+    for cell in master.cells:
+        if graded(cell).get("solution"):
+            whole = WHOLE.search(cell.source)
+            code = whole[1] if whole else MARKER.sub("", cell.source)
+            found[graded(cell)["grade_id"].replace("-", ".")] = code.strip()
+    return found
 
 
 def made(root):

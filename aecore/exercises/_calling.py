@@ -51,28 +51,30 @@ def told(case):
     return "was called with " + ", ".join(say(a) for a in case)
 
 
-def parts(value):
-    """A result as a list of arrays: a tuple has several. Tensors become arrays, what cannot be one is left out."""
-    values = value if isinstance(value, tuple) else (value,)
+def parts(value, like):
+    """A result as a list of arrays: as many as `like` has where that is a tuple, else one; [] where it does not fit."""
+    several = isinstance(like, tuple)
+    if several and not (isinstance(value, (tuple, list)) and len(value) == len(like)):
+        return []
     try:
-        return [np.asarray(part, "float64") for part in values]
+        return [np.asarray(part, "float64") for part in (value if several else [value])]
     except (TypeError, ValueError):
         return []
 
 
-def shapes(value):
+def shapes(value, like):
     """Shape of a result, in words."""
-    found = [str(part.shape) for part in parts(value)]
-    return " and ".join(found) if found else f"no shape: it is a {type(value).__name__}"
+    found = [str(part.shape) for part in parts(value, like)]
+    size = f" of {len(value)}" if isinstance(value, (tuple, list)) else ""
+    return f"has the shape {' and '.join(found)}" if found else f"is a {type(value).__name__}{size}"
 
 
-def same(value, other, rtol=1e-4):
-    """Whether two results are equal but for rounding: the number of parts, their shapes, their numbers."""
-    a, b = parts(value), parts(other)
-    if len(a) != len(b) or any(p.shape != q.shape for p, q in zip(a, b, strict=True)):
+def same(value, right, rtol=1e-4):
+    """Whether a result is equal to another but for rounding: the number of its parts, their shapes, their numbers."""
+    a, b = parts(value, right), parts(right, right)
+    if [p.shape for p in a] != [q.shape for q in b]:
         return False
-    close = lambda p, q: np.allclose(p, q, rtol=rtol, atol=rtol * (np.abs(q).max() if q.size else 0))
-    return bool(a) and all(close(p, q) for p, q in zip(a, b, strict=True))
+    return all(np.allclose(p, q, rtol=rtol, atol=rtol * np.abs(q).max(initial=0)) for p, q in zip(a, b, strict=True))
 
 
 def gives(wrong):

@@ -28,7 +28,7 @@ class Exercise:
 
     name: "ch01.pca". points: for the grade. section: heading to reread. wants: what an answer is, in words.
     question: where it is asked by the package. hints: from a nudge to nearly the way. draw: constants of a course,
-    rng -> dict.
+    rng -> dict. after: what to say when it is passed.
     """
 
     name: str
@@ -38,6 +38,7 @@ class Exercise:
     hints: tuple
     question: str = ""
     draw: Callable = lambda rng: {}
+    after: str = ""
 
     def rng(self, *more):
         return np.random.default_rng([course_seed(), zlib.crc32(self.name.encode()), *more])
@@ -62,7 +63,7 @@ class Exercise:
         except Exception as error:  # an answer so odd that the check stumbles over it
             message = f"The check cannot read this answer ({type(error).__name__}: {error}). Wanted: {self.wants}."
             return Reply(self.name, False, message, section=self.section)
-        return done or Reply(self.name, True, "Right.")
+        return done or Reply(self.name, True, f"Right. {self.after}".strip())
 
     def examine(self, answer, rng):
         """Raise Wrong where the answer is wrong."""
@@ -91,12 +92,12 @@ class Function(Exercise):
         for mistake in self.mistakes:
             if mistake.effect(value, *case):
                 raise mistake.wrong()
-        got, wanted = shapes(value), shapes(right)
+        got, wanted = shapes(value, right), shapes(right, right)
         if got != wanted:
-            raise Wrong(f"The result has the shape {got}, wanted {wanted}; {told(case)}.")
-        if not all(np.isfinite(part).all() for part in parts(value)):
-            raise Wrong(f"The result holds NaN or infinity; {told(case)}.")
-        raise Wrong(f"The shape is right, the numbers are not; {told(case)}. Wanted: {self.wants}.")
+            raise Wrong(f"The result {got}. Wanted: one that {wanted}. The function {told(case)}.")
+        if not all(np.isfinite(part).all() for part in parts(value, right)):
+            raise Wrong(f"The result holds NaN or infinity. The function {told(case)}.")
+        raise Wrong(f"The shape is right, the numbers are not. The function {told(case)}. Wanted: {self.wants}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,11 +138,12 @@ class Choice(Exercise):
 
     def examine(self, answer, rng):
         options = self.options()
-        letter = answer.strip(" )\n").lower() if isinstance(answer, str) else answer
-        if letter not in options:
+        chosen = answer.strip() if isinstance(answer, str) else ""
+        chosen = options.get(chosen.rstrip(")").lower(), chosen)  # an option's text is as good as its letter
+        if chosen not in options.values():
             raise Wrong(f"Wanted one of the letters {', '.join(options)} in quotes, got {answer!r}.")
-        if options[letter] != self.right:
-            raise Wrong(self.wrong[options[letter]])
+        if chosen != self.right:
+            raise Wrong(self.wrong[chosen])
 
 
 @dataclass(frozen=True, kw_only=True)

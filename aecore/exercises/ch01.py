@@ -122,6 +122,7 @@ EXERCISES = (
             "both are clearly above zero: a code always loses something": "A code loses what does not fit through. "
             "Here the code is as large as the picture.",
         },
+        after="Nothing is dropped by PCA, and gradient descent only comes closer with every step.",
     ),
     Function(
         name="ch01.pca",
@@ -246,10 +247,6 @@ EXERCISES = (
                 gives(lambda W, b, V, c, A: (W @ A.T, b @ A.T, A @ V, c)),
             ),
             Mistake("Nothing is turned: these are the old weights.", gives(lambda W, b, V, c, A: (W, b, V, c))),
-            Mistake(
-                "The encoder turns the pixels, not the code: A stands on the wrong side of W.",
-                gives(lambda W, b, V, c, A: (A @ W if len(A) == len(W) else W, b @ A, A.T @ V, c)),
-            ),
         ),
     ),
     COMPARE,

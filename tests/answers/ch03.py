@@ -1,0 +1,3 @@
+"""Answers to the exercises of chapter 2."""
+
+ANSWERS = {}

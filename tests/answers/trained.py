@@ -1,0 +1,3 @@
+"""Reports of experiments, which take some training: see test_experiments.py."""
+
+ANSWERS = {"ch01.compare": None}
