@@ -18,8 +18,9 @@ RELEASED = {stem: release.released(master) for stem, master in MASTERS.items()}
 
 def cell(notebook, name, check):
     """The cell of an exercise: where it is checked, or where it is answered."""
-    wanted = name.replace(".", "-") + ("-check" if check else "")
-    return next((c for c in notebook.cells if c.id == wanted), None)
+    if check:
+        return next(c for c in notebook.cells if f'check("{name}", ' in c.source)
+    return next(c for c in notebook.cells if c.id == name.replace(".", "-"))
 
 
 def answer(notebooks, name):

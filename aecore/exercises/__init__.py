@@ -14,10 +14,10 @@ import json
 from collections import Counter
 from importlib import resources
 
-from aecore.exercises import ch01, preface
+from aecore.exercises import ch01, ch02, ch03, preface
 from aecore.exercises._verdict import Reply
 
-EXERCISES = {exercise.name: exercise for module in (preface, ch01) for exercise in module.EXERCISES}
+EXERCISES = {exercise.name: exercise for module in (preface, ch01, ch02, ch03) for exercise in module.EXERCISES}
 SOLUTIONS = "solutions.json"  # made by tools/release.py; a course's copy of the package may leave it out
 _calls = itertools.count()
 _hints_given = Counter()

@@ -63,7 +63,7 @@ class Exercise:
         except Exception as error:  # an answer so odd that the check stumbles over it
             message = f"The check cannot read this answer ({type(error).__name__}: {error}). Wanted: {self.wants}."
             return Reply(self.name, False, message, section=self.section)
-        return done or Reply(self.name, True, f"Right. {self.after}".strip())
+        return done if done is not None else Reply(self.name, True, f"Right. {self.after}".strip())
 
     def examine(self, answer, rng):
         """Raise Wrong where the answer is wrong."""
