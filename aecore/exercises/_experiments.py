@@ -1,5 +1,6 @@
 """What the experiments share: models come as weights, are built again, and are measured anew."""
 
+import keras
 import numpy as np
 
 from aecore.ae import Autoencoder
@@ -25,32 +26,41 @@ def entries(report, keys, length, names=()):
     return [report[key] for key in keys]
 
 
-def rebuilt(weights, *, hidden, code_size, activation="gelu", code_activation=None, **parts):
-    """An autoencoder of the digits with the weights of a report. Raises: Wrong where they do not fit."""
+def network(hidden, code_size, activation="gelu", code_activation=None, **parts):
+    """An autoencoder of the digits, to put the weights of a report into."""
     net = {"shape": (8, 8, 1), "hidden": hidden, "code_size": code_size, "activation": activation}
-    model = Autoencoder(mlp_encoder(**net, code_activation=code_activation), mlp_decoder(**net), **parts)
-    model.compile("adam")
+    return Autoencoder(mlp_encoder(**net, code_activation=code_activation), mlp_decoder(**net), **parts)
+
+
+def load(model, weights):
+    """Put the weights of a report into a model. Raises: Wrong where they do not fit. Returns: the model."""
     weights = [np.asarray(w, "float32") for w in weights]
     got, wanted = [w.shape for w in weights], [tuple(w.shape) for w in model.weights]
     if got != wanted:
-        code = 2 * len(hidden)  # where the kernel of the code stands
+        code = wanted.index((model.code_size,)) - 1  # where the kernel of the code stands
         if len(got) == len(wanted) and got[code][1:] != wanted[code][1:] and got[:code] == wanted[:code]:
             raise Wrong(
-                f"The code has {got[code][-1]} units, not the {code_size} that were asked for.",
+                f"The code has {got[code][-1]} units, not the {model.code_size} that were asked for.",
                 "A code size that is never used stands in many a script. Where does yours go?",
             )
-        given = "".join(f" and {key}" for key in parts if key == "penalty")
+        penalty = f" and a penalty {type(model.penalty).__name__}" if model.penalty else ""
+        hidden = tuple(shape[1] for shape in wanted[0:code:2])
         raise Wrong(
-            f"These are not the weights of an autoencoder with hidden={hidden}, code_size={code_size}{given}.",
+            f"These are not the weights of an autoencoder with hidden={hidden}, code_size={model.code_size}{penalty}.",
             "Build both networks as the exercise says, and hand over `model.get_weights()`.",
         )
     model.set_weights(weights)
     return model
 
 
-def error(model, x):
+def run(model, x):
+    """Codes, (n, d), and what the decoder puts out, as arrays; no compiling, which would take longer than it saves."""
+    return {name: keras.ops.convert_to_numpy(value) for name, value in model(x).items()}
+
+
+def error(pictures, x):
     """The book's squared error per picture."""
-    return float(squared_error(model.reconstruct(x), x).mean())
+    return float(squared_error(pictures, x).mean())
 
 
 def numbers(values):
@@ -66,9 +76,11 @@ def close(reported, measured):
     return np.allclose(reported, measured, rtol=5e-3)
 
 
-def alike(pictures):
-    """Whether two of several runs gave the same pictures."""
-    return any(np.abs(a - b).max() < 1e-6 for i, a in enumerate(pictures) for b in pictures[:i])
+def columns(rows):
+    """The measurements of several runs, one array for each, and whether two runs gave the same pictures."""
+    table = {key: np.array([row[key] for row in rows]) for key in rows[0]}
+    pictures = table.pop("pictures")
+    return table | {"copies": any(np.abs(a - b).max() < 1e-6 for i, a in enumerate(pictures) for b in pictures[:i])}
 
 
 def either(test):

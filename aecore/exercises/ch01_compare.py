@@ -1,5 +1,6 @@
 """The experiment of chapter 1: cross-entropy against squared error, over three seeds."""
 
+import keras
 import numpy as np
 
 from aecore import data
@@ -12,24 +13,35 @@ LOSSES = {"squared error": SquaredError, "cross-entropy": Bernoulli}
 SEEDS = 3
 
 
+def draw(rng):
+    hidden, code_size = int(rng.integers(48, 97)), int(rng.integers(6, 11))
+    return {"hidden": hidden, "code_size": code_size, "seeds": [int(seed) for seed in rng.permutation(100)[:SEEDS]]}
+
+
 def collect(report, rng, given):
     """Build the models of a report again from their weights, read them both ways, and measure them."""
     weights, errors = lab.entries(report, ("weights", "errors"), SEEDS, LOSSES)
     if not isinstance(report.get("clear"), (bool, np.bool_)):
         raise Wrong(f"The report wants an entry 'clear', True or False, got {report.get('clear')!r}.")
-    build = lambda w, name: lab.rebuilt(w, hidden=(64,), code_size=given["code_size"], likelihood=LOSSES[name]())
     train, _, test = data.digits()
     found = {"clear": bool(report["clear"]), "no code": test.x.var(axis=0).sum(), "runs": {}}
+    model = lab.network((given["hidden"],), given["code_size"])
     for name, other in zip(LOSSES, reversed(LOSSES), strict=True):
-        models = [build(w, name) for w in weights[name]]
-        found["runs"][name] = {
-            "reported": lab.numbers(errors[name]),
-            "test": np.array([lab.error(model, test.x) for model in models]),
-            "train": np.array([lab.error(model, train.x) for model in models]),
-            "other": np.array([lab.error(build(w, other), test.x) for w in weights[name]]),
-            "loss": np.array([model.evaluate(test.x)["rec"] for model in models]),
-            "copies": lab.alike([model.reconstruct(test.x) for model in models]),
-        }
+        right, wrong = LOSSES[name](), LOSSES[other]()
+        read = lambda likelihood, params: keras.ops.convert_to_numpy(likelihood.mean(params))
+        rows = []
+        for w in weights[name]:
+            params, seen = (lab.run(lab.load(model, w), x)["params"] for x in (test.x, train.x))
+            rows.append(
+                {
+                    "test": lab.error(read(right, params), test.x),
+                    "train": lab.error(read(right, seen), train.x),
+                    "other": lab.error(read(wrong, params), test.x),
+                    "loss": keras.ops.convert_to_numpy(right.nll(test.x, params)).mean(),
+                    "pictures": read(right, params),
+                }
+            )
+        found["runs"][name] = lab.columns(rows) | {"reported": lab.numbers(errors[name])}
     return found
 
 
@@ -51,7 +63,7 @@ COMPARE = Report(
         "`clear`: is the difference of the two means larger than the spread, largest minus smallest, of the three "
         "errors of either loss?",
     ),
-    draw=lambda rng: {"code_size": int(rng.integers(6, 11)), "seeds": [int(s) for s in rng.permutation(100)[:SEEDS]]},
+    draw=draw,
     collect=collect,
     mistakes=(
         Mistake(

@@ -24,21 +24,23 @@ def share_on(codes, of_all=False):
 def collect(report, rng, given):
     """Build the models of a report again, with the λ that each was trained with among their weights."""
     weights, errors, on = lab.entries(report, ("weights", "errors", "on"), len(STRENGTHS))
-    net = {"hidden": (64,), "code_size": 80, "code_activation": "relu"}
-    models = [lab.rebuilt(w, **net, penalty=L1(0.1)) for w in weights]
     train, _, test = data.digits()
-    codes = [model.encode(test.x) for model in models]
-    run = {
-        "reported": lab.numbers(errors),
-        "test": np.array([lab.error(model, test.x) for model in models]),
-        "train": np.array([lab.error(model, train.x) for model in models]),
-        "copies": lab.alike([model.reconstruct(test.x) for model in models]),
-        "reported on": lab.numbers(on),
-        "on": np.array([share_on(z) for z in codes]),
-        "on of all": np.array([share_on(z, of_all=True) for z in codes]),
-        "not zero": np.array([np.mean(z != 0) for z in codes]),
-        "lambdas": np.array([float(np.asarray(w[-1])) for w in weights]),
-    }
+    model = lab.network((64,), 80, code_activation="relu", penalty=L1(0.1))
+    rows = []
+    for w in weights:
+        made, seen = (lab.run(lab.load(model, w), x) for x in (test.x, train.x))
+        rows.append(
+            {
+                "lambda": float(model.penalty.weight),
+                "test": lab.error(made["params"], test.x),
+                "train": lab.error(seen["params"], train.x),
+                "on": share_on(made["codes"]),
+                "on of all": share_on(made["codes"], of_all=True),
+                "not zero": np.mean(made["codes"] != 0),
+                "pictures": made["params"],
+            }
+        )
+    run = lab.columns(rows) | {"reported": lab.numbers(errors), "reported on": lab.numbers(on)}
     return {"runs": {"L1": run}, "given": given, "no code": test.x.var(axis=0).sum()}
 
 
@@ -65,7 +67,7 @@ SWEEP = Report(
     mistakes=(
         Mistake(
             "The models were not trained with the λ of `given`, in this order. A model's weights hold its λ too.",
-            lambda found: not np.allclose(found["runs"]["L1"]["lambdas"], found["given"]["lambdas"], rtol=1e-3),
+            lambda found: not np.allclose(found["runs"]["L1"]["lambda"], found["given"]["lambdas"], rtol=1e-3),
             "Does the loop's variable reach `objectives.L1(...)`?",
         ),
         Mistake(

@@ -11,29 +11,37 @@ CODES = ("linear", "relu")
 SEEDS = 3
 
 
+def draw(rng):
+    hidden, code_size = (int(rng.integers(100, 150)), 64), int(rng.integers(8, 13))
+    return {"hidden": hidden, "code_size": code_size, "seeds": [int(seed) for seed in rng.permutation(100)[:SEEDS]]}
+
+
 def collect(report, rng, given):
     """Build the models of a report again, read them with either activation, and count what is silent."""
     weights, errors = lab.entries(report, ("weights", "errors"), SEEDS, CODES)
     (dead,) = lab.entries(report, ("dead",), SEEDS)
-    net = {"hidden": (128, 64), "activation": "relu", "code_size": given["code_size"]}
-    build = lambda w, name: lab.rebuilt(w, **net, code_activation=name)
     train, _, test = data.digits()
-    found = {"runs": {}, "no code": test.x.var(axis=0).sum()}
+    models = {name: lab.network(given["hidden"], given["code_size"], "relu", code_activation=name) for name in CODES}
+    found = {"runs": {}, "no code": test.x.var(axis=0).sum(), "code size": given["code_size"]}
     for name, other in zip(CODES, reversed(CODES), strict=True):
-        models = [build(w, name) for w in weights[name]]
-        found["runs"][name] = {
-            "reported": lab.numbers(errors[name]),
-            "test": np.array([lab.error(model, test.x) for model in models]),
-            "train": np.array([lab.error(model, train.x) for model in models]),
-            "other": np.array([lab.error(build(w, other), test.x) for w in weights[name]]),
-            "copies": lab.alike([model.reconstruct(test.x) for model in models]),
-        }
-    silent = np.stack([model.encode(test.x) == 0 for model in models])  # of the ReLU codes, (seeds, n, d)
+        rows = []
+        for w in weights[name]:
+            made, seen = (lab.run(lab.load(models[name], w), x) for x in (test.x, train.x))
+            rows.append(
+                {
+                    "test": lab.error(made["params"], test.x),
+                    "train": lab.error(seen["params"], train.x),
+                    "other": lab.error(lab.run(lab.load(models[other], w), test.x)["params"], test.x),
+                    "silent": made["codes"] == 0,
+                    "pictures": made["params"],
+                }
+            )
+        found["runs"][name] = lab.columns(rows) | {"reported": lab.numbers(errors[name])}
+    silent = found["runs"]["relu"]["silent"]  # (seeds, n, d)
     found["reported dead"] = lab.numbers(dead)
     found["dead"] = silent.all(axis=1).sum(axis=1)
     found["ever silent"] = silent.any(axis=1).sum(axis=1)
     found["zeros"] = silent.mean(axis=(1, 2))
-    found["code size"] = given["code_size"]
     return found
 
 
@@ -54,7 +62,7 @@ DEAD = Report(
         "A unit is dead where its code is zero for every one of the test pictures: a column without a single positive number.",
         "`(codes == 0)` is (n, d). `all` along the axis of the pictures leaves one verdict per unit.",
     ),
-    draw=lambda rng: {"code_size": int(rng.integers(8, 13)), "seeds": [int(s) for s in rng.permutation(100)[:SEEDS]]},
+    draw=draw,
     collect=collect,
     mistakes=(
         Mistake(
