@@ -24,6 +24,7 @@ STYLE = {
     "legend.frameon": False, "image.cmap": "gray", "image.interpolation": "nearest",
 }  # fmt: skip
 plt.rcParams.update(STYLE)
+WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def figure(rows=1, columns=1, size=(6.4, 3.2), **kwargs):
@@ -31,13 +32,15 @@ def figure(rows=1, columns=1, size=(6.4, 3.2), **kwargs):
     return plt.subplots(rows, columns, figsize=size, **kwargs)
 
 
-def show(fig, alt):
+def show(fig, alt, live=None):
     """Display a figure with its text alternative, and close it.
 
     Args:
         fig: matplotlib figure.
         alt: what the figure shows, in a sentence or two, for readers who cannot see it. It also stands in
             for the figure where only text can be shown.
+        live: the figure that runs (widgets.py), shown instead wherever it can run; `fig` stays for print and for
+            pages without JavaScript.
     Raises: ValueError where alt says nothing.
     """
     if len(alt.split()) < 4:
@@ -49,6 +52,8 @@ def show(fig, alt):
     width = int(fig.get_figwidth() * 100)
     plt.close(fig)
     bundle = {"image/png": png.getvalue(), "text/plain": alt}
+    if live is not None:
+        bundle[WIDGET] = {"version_major": 2, "version_minor": 0, "model_id": live.model_id}
     display(bundle, raw=True, metadata={"image/png": {"alt": alt, "width": width}})
 
 

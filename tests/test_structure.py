@@ -19,9 +19,10 @@ TREES = {p.stem: ast.parse(p.read_text()) for p in sorted((ROOT / "aecore").glob
 LEVELS = (
     {"_backend", "_version", "callbacks", "corruption", "downloads", "layers", "metrics", "synthetic"},
     {"data", "objectives"},
-    {"networks", "profile", "training"},
+    {"export", "networks", "profile", "training"},
     {"ae"},
     {"viz"},
+    {"widgets"},
 )
 LEVEL = {name: i for i, names in enumerate(LEVELS) for name in names}
 OTHERS = ("test_book.py", "test_notebooks.py")  # of the book's tools, not of the package
@@ -80,7 +81,11 @@ def at_import(tree):
 def test_importing_aecore_needs_little(python):
     allowed = {"aecore", "keras", "numpy", *sys.stdlib_module_names}
     for name, tree in TREES.items():
-        extra = {"_backend": {"tensorflow", "jax"}, "viz": {"matplotlib"}}.get(name, set())
+        extra = {
+            "_backend": {"tensorflow", "jax"},
+            "viz": {"matplotlib"},
+            "widgets": {"anywidget", "matplotlib", "PIL", "traitlets"},
+        }.get(name, set())
         assert at_import(tree) <= allowed | extra, name
     missing = ["matplotlib", "ipywidgets", "IPython", "sklearn", "skimage", "anywidget", "pandas"]
     code = f"import sys; sys.modules.update(dict.fromkeys({missing})); import aecore; print(aecore.data.split.__name__)"

@@ -1,0 +1,153 @@
+// Code plane: a point in a code space of two numbers, the data's codes behind it, and what the decoder makes of it.
+import { array, fail, imageShape, list, number } from "./state.js";
+import { network } from "./network.js";
+import { announcer, arrows, button, dragging, figure, h, picture, player, plot, slider, t } from "./ui.js";
+
+const SIZE = 320, STRIP = 9;
+
+export function build(spec, data, model, root) {
+  const decoder = network(spec.decoder, "decoder", data);
+  const shape = imageShape(decoder.output, "the output of the decoder");
+  if (decoder.input.length !== 1 || decoder.input[0] !== 2) fail(`The decoder must take 2 numbers, got (${decoder.input.join(", ")}).`);
+  const codes = array(spec.codes, "codes", data, [null, 2]);
+  const labels = list(spec.labels, "labels", codes.length / 2);
+  const colours = list(spec.colours, "colours");
+  const [low, high] = list(spec.range, "range", 2).map((ends) => list(ends, "An end of the range", 2).map((end) => number(end, "An end of the range")));
+  if (!(low[0] < high[0] && low[1] < high[1])) fail("The range of the plane is empty.");
+
+  const area = plot(SIZE, SIZE, { tabindex: 0, role: "application", class: "plane",
+    "aria-label": t("Code plane: drag the point, or move it with the arrow keys") });
+  const { context } = area;
+  const across = (code) => [0, 1].map((i) => (i ? 1 - (code[1] - low[1]) / (high[1] - low[1]) : (code[0] - low[0]) / (high[0] - low[0])) * SIZE);
+  const back = (x, y) => [low[0] + (x / SIZE) * (high[0] - low[0]), high[1] - (y / SIZE) * (high[1] - low[1])];
+  const inside = (code) => code.map((v, i) => Math.max(low[i], Math.min(high[i], v)));
+
+  const dots = document.createElement("canvas"); // the data do not move: drawn once
+  [dots.width, dots.height] = [area.canvas.width, area.canvas.height];
+  const backdrop = dots.getContext("2d");
+  backdrop.scale(dots.width / SIZE, dots.height / SIZE);
+  const kinds = [...new Set(labels)];
+  const colour = (label) => colours[kinds.indexOf(label) % colours.length];
+  backdrop.globalAlpha = 0.55;
+  for (let i = 0; i < labels.length; i++) {
+    const [x, y] = across([codes[2 * i], codes[2 * i + 1]]);
+    backdrop.fillStyle = colour(labels[i]);
+    backdrop.fillRect(x - 1.5, y - 1.5, 3, 3);
+  }
+  backdrop.globalAlpha = 1;
+  backdrop.font = "bold 13px sans-serif";
+  backdrop.textAlign = "center";
+  backdrop.textBaseline = "middle";
+  for (const kind of kinds) {
+    const mine = labels.flatMap((label, i) => (label === kind ? [i] : []));
+    const middle = [0, 1].map((axis) => mine.map((i) => codes[2 * i + axis]).sort((a, b) => a - b)[mine.length >> 1]);
+    const [x, y] = across(middle);
+    backdrop.fillStyle = "white";
+    backdrop.strokeStyle = colour(kind);
+    backdrop.beginPath();
+    backdrop.arc(x, y, 10, 0, 7);
+    backdrop.fill();
+    backdrop.stroke();
+    backdrop.fillStyle = "#222";
+    backdrop.fillText(kind, x, y + 1);
+  }
+  const nearest = (code) => {
+    let best = 0, least = Infinity;
+    for (let i = 0; i < labels.length; i++) {
+      const distance = (codes[2 * i] - code[0]) ** 2 + (codes[2 * i + 1] - code[1]) ** 2;
+      if (distance < least) [best, least] = [i, distance];
+    }
+    return labels[best];
+  };
+
+  const decoded = picture(shape, "decoded", { size: 200 });
+  const spoken = announcer(true);
+  let code = [0, 0], ends = [], picking = false;
+
+  const draw = () => {
+    context.drawImage(dots, 0, 0, SIZE, SIZE);
+    if (ends.length) {
+      context.strokeStyle = "#222";
+      context.lineWidth = 1.5;
+      context.beginPath();
+      for (const end of ends) context.lineTo(...across(end));
+      context.stroke();
+      context.fillStyle = "#222";
+      for (const end of ends) { const [x, y] = across(end); context.fillRect(x - 4, y - 4, 8, 8); }
+    }
+    const [x, y] = across(code);
+    context.lineWidth = 3;
+    context.strokeStyle = "white";
+    context.fillStyle = "#c00000";
+    context.beginPath();
+    context.arc(x, y, 8, 0, 7);
+    context.fill();
+    context.stroke();
+    decoded.draw(decoder.run(code));
+  };
+  const show = (next) => { // the picture first, then what people read and hear
+    code = inside(next);
+    draw();
+    units.forEach((unit, i) => unit.set(code[i]));
+    spoken.say(`${t("code")} ${code.map((v) => v.toFixed(2)).join(", ")}; ${t("nearest label")} ${nearest(code)}`);
+  };
+  const move = (next) => {
+    show(next);
+    model.set("code", code);
+    model.save_changes();
+  };
+  const units = [0, 1].map((i) => slider(`${t("code unit")} ${i + 1}`,
+    { min: low[i], max: high[i], step: (high[i] - low[i]) / 200, value: 0 },
+    (value) => move(code.map((old, j) => (j === i ? value : old)))));
+
+  const strip = h("div", { class: "strip", hidden: true });
+  const between = (share) => [0, 1].map((i) => ends[0][i] + share * (ends[1][i] - ends[0][i]));
+  let share = 0;
+  const play = player(() => {
+    share = share >= 1 ? 0 : Math.min(1, share + 1 / 24);
+    move(between(share));
+  }, 80);
+  const pick = button("Pick two points", () => {
+    play.stop();
+    picking = true;
+    ends = [];
+    share = 0;
+    strip.hidden = true;
+    pick.textContent = t("Pick the first point");
+    area.canvas.focus();
+    draw();
+  });
+  const choose = () => {
+    if (!picking) return;
+    ends.push(code);
+    pick.textContent = t(ends.length === 1 ? "Pick the second point" : "Pick two points");
+    if (ends.length === 2) {
+      picking = false;
+      strip.replaceChildren(play.element, ...Array.from({ length: STRIP }, (_, i) => {
+        const step = picture(shape, "", { size: 48 });
+        step.canvas.setAttribute("aria-label", `${t("decoded")} ${i + 1} / ${STRIP}`);
+        step.draw(decoder.run(between(i / (STRIP - 1))));
+        return step.element;
+      }));
+      strip.hidden = false;
+    }
+    draw();
+  };
+  dragging(area, (x, y, first) => {
+    play.stop();
+    move(back(x, y));
+    if (first) choose();
+  });
+  arrows(area.canvas, (dx, dy) => move([code[0] + (dx * (high[0] - low[0])) / 100, code[1] - (dy * (high[1] - low[1])) / 100]),
+    { Enter: choose, " ": choose });
+  root.append(h("div", { class: "beside" }, area.canvas, h("div", { class: "stack" }, decoded.element, ...units.map((u) => u.element), pick)),
+    strip, spoken.element);
+  const start = list(model.get("code"), "code", 2).map((value) => number(value, "A number of the code"));
+  show(start);
+  model.on("change:code", () => {
+    const next = model.get("code");
+    if (next.some((value, i) => value !== code[i])) show(next);
+  });
+}
+
+export default figure(build);
