@@ -32,6 +32,7 @@ EXERCISE_LEVELS = (
     {"_experiments"},
     {"ch01_compare", "ch02_sweep", "ch03_dead"},
     {"preface", "ch01", "ch02", "ch03"},
+    {"quiz"},
     {"__init__"},
 )
 LEVEL = {name: i for i, names in enumerate(LEVELS) for name in names}

@@ -100,11 +100,8 @@ def derived_toc(root):
     def kept(entry):
         if not isinstance(entry, dict):
             return entry
-        parts = {
-            key: [kept(e) for e in value if wanted(e)] if isinstance(value, list) else value
-            for key, value in entry.items()
-        }
-        return {key: value for key, value in parts.items() if value != []}
+        lists = {key: [kept(e) for e in value if wanted(e)] for key, value in entry.items() if isinstance(value, list)}
+        return {key: lists.get(key, value) for key, value in entry.items() if lists.get(key, value) != []}
 
     def wanted(entry):
         if str(entry.get("file", "")).startswith(f"{SOLUTIONS}/"):

@@ -9,11 +9,13 @@
 The checks call an answer with random data, or look at the properties of a result, so that no number can be copied.
 """
 
+import importlib.util
 import itertools
 import json
 from collections import Counter
 from importlib import resources
 
+from aecore.callbacks import _in_notebook as in_notebook
 from aecore.exercises import ch01, ch02, ch03, preface
 from aecore.exercises._verdict import Reply
 
@@ -42,8 +44,19 @@ def check(name, answer, seed=None):
 
 
 def question(name):
-    """Print what an exercise asks, with the numbers of this course (the environment variable AECORE_COURSE_SEED)."""
-    print(find(name).ask())
+    """Show what an exercise asks, with the numbers of this course (the environment variable AECORE_COURSE_SEED).
+
+    A prediction can be answered right there, in a notebook and on the published page; elsewhere it is printed.
+    """
+    exercise = find(name)
+    if not (in_notebook() and hasattr(exercise, "replies") and importlib.util.find_spec("anywidget")):
+        print(exercise.ask())
+        return
+    from IPython.display import display
+
+    from aecore.exercises.quiz import Quiz
+
+    display(Quiz(exercise).bundle(), raw=True)
 
 
 def given(name):

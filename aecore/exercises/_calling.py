@@ -79,4 +79,9 @@ def same(value, right, rtol=1e-4):
 
 def gives(wrong):
     """The effect of a mistake whose result is known: the answer's value equals that of the function `wrong`."""
-    return lambda value, *case, **given: same(value, wrong(*case, **given))
+
+    def effect(value, *case, **given):
+        return same(value, wrong(*case, **given))
+
+    effect.wrong = wrong
+    return effect

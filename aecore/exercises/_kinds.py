@@ -47,9 +47,13 @@ class Exercise:
         """The constants that this course works with."""
         return self.draw(self.rng())
 
+    def asked(self):
+        """The question with the numbers of this course."""
+        return self.question.format(**self.given())
+
     def ask(self):
-        """The question as text."""
-        return self.question.format(**self.given()) or f"Given: {self.given()}"
+        """All that is asked, as text."""
+        return self.asked() or f"Given: {self.given()}"
 
     def judge(self, answer, seed):
         """Returns: Reply."""
@@ -133,8 +137,14 @@ class Choice(Exercise):
         texts = [self.right, *self.wrong]
         return {"abcdef"[i]: texts[k] for i, k in enumerate(self.rng().permutation(len(texts)))}
 
+    def replies(self):
+        """dict option -> (whether it is right, what is said to who chooses it)."""
+        return {self.right: (True, f"Right. {self.after}".strip())} | {
+            t: (False, said) for t, said in self.wrong.items()
+        }
+
     def ask(self):
-        return "\n".join([self.question, *(f"  {letter})  {text}" for letter, text in self.options().items())])
+        return "\n".join([self.asked(), *(f"  {letter})  {text}" for letter, text in self.options().items())])
 
     def examine(self, answer, rng):
         options = self.options()
@@ -156,6 +166,12 @@ class Number(Exercise):
     truth: Callable
     mistakes: tuple
     tolerance: float = 1e-6
+
+    def replies(self):
+        """dict number -> (whether it is right, what is said to who writes it), for all that is known by a name."""
+        given = self.given()
+        known = {mistake.effect.wrong(**given): (False, mistake.message) for mistake in self.mistakes}
+        return known | {self.truth(**given): (True, f"Right. {self.after}".strip())}
 
     def examine(self, answer, rng):
         given = self.given()

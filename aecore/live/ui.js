@@ -5,7 +5,8 @@ const ZH = {
   Play: "播放", Pause: "暂停", Step: "单步", Reset: "重置", Clear: "清除", "Next example": "下一个示例",
   "Pick two points": "选取两点", "Pick the first point": "选取第一点", "Pick the second point": "选取第二点",
   "code unit": "编码单元", code: "编码", decoded: "解码", picture: "图像", reconstruction: "重构", "error (red: too dark, blue: too bright)": "误差（红：过暗，蓝：过亮）",
-  "squared error": "平方误差", "nearest label": "最近的标签", frame: "帧", from: "从", to: "到", "Draw here": "在此绘制",
+  "squared error": "平方误差", "nearest label": "最近的标签", frame: "帧", Check: "检查", "Your number": "你的数字", "Choose an answer first.": "请先选择一个答案。", "Write a number first.": "请先写下一个数字。",
+  "Not yet.": "还不对。", from: "从", to: "到", "Draw here": "在此绘制",
 };
 
 /** A text of the figure in the page's language. */
