@@ -25,18 +25,15 @@ def parser():
     import assign
     from sandbox import Limits
 
-    main = argparse.ArgumentParser(
-        "tools/course", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    layout = argparse.RawDescriptionHelpFormatter
+    main = argparse.ArgumentParser("tools/course", description=__doc__, formatter_class=layout)
     commands = main.add_subparsers(dest="command", required=True)
     listing = commands.add_parser("list", help="the exercises there are, with their points")
     making = commands.add_parser("assign", help="make the notebook to hand out, and the key")
     making.add_argument("exercises", nargs="+", metavar="EXERCISE", help="ch01.pca, or ch01 for all of a chapter")
     making.add_argument("--title", required=True)
     making.add_argument("--due", required=True, help="2027-01-15, or '2027-01-15 18:00'")
-    making.add_argument(
-        "--seed", type=int, required=True, help="the course seed: another one each year, so that copies show"
-    )
+    making.add_argument("--seed", type=int, required=True, help="of the course: another one each year")
     making.add_argument("--to", type=Path, required=True, help="a folder: gets release/NAME.ipynb and key/NAME.ipynb")
     making.add_argument("--name", help="of the files; else made from the title")
     for command in (listing, making):
@@ -45,19 +42,14 @@ def parser():
     grading.add_argument("folder", type=Path, help="one notebook, or one folder with a notebook, for each student")
     grading.add_argument("--key", type=Path, required=True)
     grading.add_argument("--to", type=Path, help="folder for the results; else FOLDER-graded")
-    grading.add_argument(
-        "--workers", type=int, default=len(os.sched_getaffinity(0)), help="at once; else one for each core"
-    )
+    cores = len(os.sched_getaffinity(0))
+    grading.add_argument("--workers", type=int, default=cores, help="submissions at once; else one for each core")
     grading.add_argument("--regrade", action="store_true", help="grade again what is graded already")
     grading.add_argument("--no-isolation", action="store_true", help="run students' code with your rights: DANGEROUS")
-    units = {"cpu": "s of a cell", "wall": "s of a cell", "total": "s of a submission", "processes": "at once"}
+    units = {"cpu": "s of a cell", "idle": "s of a cell", "total": "s of a submission", "processes": "at once"}
     for limit in fields(Limits):
-        grading.add_argument(
-            f"--{limit.name}",
-            type=type(limit.default),
-            default=limit.default,
-            help=f"limit, {units.get(limit.name, 'MB')}",
-        )
+        what = f"limit, {units.get(limit.name, 'MB')}"
+        grading.add_argument(f"--{limit.name}", type=type(limit.default), default=limit.default, help=what)
     return main
 
 
@@ -97,10 +89,7 @@ def run_grade(options):
     target = options.to or options.folder.with_name(f"{options.folder.resolve().name}-graded")
     limits = Limits(**{limit.name: getattr(options, limit.name) for limit in fields(Limits)})
     if options.no_isolation:
-        print(
-            "WARNING: no isolation. Students' code runs with your rights and can read and delete your files.",
-            file=sys.stderr,
-        )
+        print("WARNING: no isolation. Students' code can read and delete whatever you can.", file=sys.stderr)
     say = lambda line: print(line, flush=True)
     batch = grade.Batch(options.folder, options.key, target, options.workers, limits, not options.no_isolation, say)
     results = batch.run(options.regrade)

@@ -22,17 +22,17 @@ FRONT = """# {title}
 |---|---|
 {rows}
 
-Write your answers into the cells that are there, and run the check below each of them: it says what is wrong and where to
-reread. Your numbers and data are those of this course, so the answers of another one will not pass. The instructor's
+Write your answers into the cells that are there, and run the check below each of them: it says what is wrong and where
+to reread. Your numbers and data are those of this course, so the answers of another one will not pass. The instructor's
 tests are run on further data; cells with a check are restored before, so changing them changes nothing. Save the
-notebook under the name that it has, and hand it in."""
+notebook, and hand it in."""
 SEED = """import os
 
 os.environ["AECORE_COURSE_SEED"] = "{seed}"  # the numbers and data of this course"""
 
 
 def sections(master):
-    """Split a master at its headings of the second level. Returns: list of lists of cells; the first is the preamble."""
+    """Split a master at its headings of the second level. Returns: lists of cells; the first is the preamble."""
     parts = [[]]
     for cell in master.cells:
         if keys.LEFT_OUT in cell.metadata.get("tags", ()):
@@ -67,7 +67,7 @@ def as_cells(section):
 
 
 def choose(wanted, known):
-    """Names of exercises ("ch01.pca") or of chapters ("ch01") -> names of exercises, each once, in the order asked for."""
+    """Names of exercises ("ch01.pca") or chapters ("ch01") -> names of exercises, each once, in the order asked for."""
     chosen = []
     for item in wanted:
         fits = [name for name in known if name == item or name.startswith(f"{item}.")]
@@ -102,14 +102,8 @@ def make(wanted, title, due, seed, folder=MASTERS):
         count=f"{len(chosen)} exercise{'s' * (len(chosen) > 1)}",
         rows="\n".join(f"| {name} | {value:g} |" for name, value in points.items()),
     )  # fmt: skip
-    locked = {
-        "grade": False,
-        "solution": False,
-        "locked": True,
-        "task": False,
-        "schema_version": 3,
-        "grade_id": "course-seed",
-    }
+    locked = {"grade_id": "course-seed", "locked": True, "schema_version": 3}
+    locked |= dict.fromkeys(("grade", "solution", "task"), False)
     numbers = nbformat.v4.new_code_cell(SEED.format(seed=seed), id="course-seed", metadata={"nbgrader": locked})
     result = [nbformat.v4.new_markdown_cell(front, id="front-page"), numbers]
     masters = {}
@@ -125,9 +119,8 @@ def make(wanted, title, due, seed, folder=MASTERS):
         if not together <= set(chosen):
             raise ValueError(f"{' and '.join(sorted(together))} stand under one heading: choose all of them, or none.")
         for cell in masters[path][number]:
-            cell.source = (
-                re.sub(r"^## (\d+ )?", f"## {count} ", cell.source) if cell.cell_type == "markdown" else cell.source
-            )
+            if cell.cell_type == "markdown":
+                cell.source = re.sub(r"^## (\d+ )?", f"## {count} ", cell.source)
             result.append(named(cell, path))
     metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},

@@ -142,11 +142,12 @@ class Plan:
     """What to run of a submission: the key's cells in the key's order, each followed by what the student added to it.
 
     steps: list of (key cell or None, source of the student or None). notes: what was restored or could not be found,
-    dict exercise (or "") -> list of sentences.
+    dict exercise (or "") -> list of sentences. unanswered: exercises of which no answer cell has an answer.
     """
 
     steps: list
     notes: dict = field(default_factory=dict)
+    unanswered: set = field(default_factory=set)
 
     def note(self, exercise, sentence):
         self.notes.setdefault(exercise, []).append(sentence)
@@ -175,6 +176,7 @@ def plan(key, released, submission):
             extras.setdefault(anchor, []).append(cell)
     add = lambda i: result.steps.extend((None, extra.source) for extra in extras.get(i, ()))
     add(-1)
+    answered = set()
     for i, (cell, handed_out) in enumerate(graded):
         there = mine.get(i)
         if cell.role in ("answer", "manual"):
@@ -182,6 +184,8 @@ def plan(key, released, submission):
                 result.note(cell.exercise, f"The answer cell {cell.grade_id!r} is not in the notebook: deleted?")
             elif same(there.source, handed_out.source):
                 result.note(cell.exercise, "The answer cell is as it was handed out: not attempted.")
+            else:
+                answered.add(cell.exercise)
             result.steps.append((cell, there.source if there else None))
         elif cell.role in ("test", "locked"):
             what = "test cell" if cell.role == "test" else "locked cell"
@@ -193,6 +197,7 @@ def plan(key, released, submission):
         else:  # code that is given, and that a student may change
             result.steps.append((cell, there.source if there else cell.source))
         add(i)
+    result.unanswered = {cell.exercise for cell in key if cell.exercise} - answered
     return result
 
 

@@ -66,14 +66,16 @@ class Examiner:
             if not self.sitting():
                 break
         for i in self.tests_left():
-            self.say(self.plan.steps[i][0].exercise, "The time for this submission was over before this test.")
+            why = "the time for the submission was over, or too many of its cells had to be stopped"
+            self.say(self.plan.steps[i][0].exercise, f"This was not tested: {why}.")
         return self.scores
 
     def tests_left(self):
         return [i for i, (cell, _) in enumerate(self.plan.steps) if cell and cell.role == "test" and i not in self.done]
 
     def say(self, exercise, sentence):
-        if sentence and sentence not in self.scores[exercise].why:
+        sentence = sentence if len(sentence) < 2000 else f"{sentence[:2000]} ..."
+        if sentence not in self.scores[exercise].why:
             self.scores[exercise].why.append(sentence)
 
     def manual(self, name, own):
@@ -88,7 +90,7 @@ class Examiner:
                     self.done.add(i)
         elif any(cell.role == "manual" for cell, _ in answers):
             score.by_hand = True
-        score.answer = "\n\n".join(source or "" for _, source in answers)
+        score.answer = "\n\n".join(source or "" for _, source in answers)[:20_000]
 
     # one process of the student's
 
@@ -175,7 +177,7 @@ class Examiner:
         try:
             with contextlib.redirect_stdout(printed), box.step():
                 for value, last in self.execute(cell.source, box, space):
-                    if hasattr(value, "passed") and not isinstance(value, wire.Remote):
+                    if not isinstance(value, wire.Remote) and hasattr(value, "passed"):
                         score.feedback += f"{value}\n"
                         if value.passed is False:
                             points = 0.0
@@ -205,6 +207,8 @@ def reason(error, theirs):
         return f"Your code stopped with {type(error).__name__}: {error}\n{error.trace}".strip()
     if isinstance(error, NameError) and error.name in theirs:
         return f"`{error.name}` is not defined: the cell that defines it is missing, or did not run."
+    if error.args and hasattr(error.args[0], "passed"):  # assert reply, reply
+        return str(error.args[0])
     if isinstance(error, AssertionError):
         return f"A test did not pass: {error}" if str(error) else "A test did not pass."
     return f"A test could not read the answer ({type(error).__name__}: {str(error)[:300]})."

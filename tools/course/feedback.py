@@ -9,8 +9,10 @@ PAGE = """<!DOCTYPE html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}: {student}</title>
 <style>
-body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 48rem; margin: 2rem auto; padding: 0 1rem; color: #1a1a1a; background: #fff }}
-table {{ border-collapse: collapse }} th, td {{ text-align: left; padding: 0.25rem 1rem 0.25rem 0; border-bottom: 1px solid #ccc }}
+body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 48rem; margin: 2rem auto; padding: 0 1rem }}
+body {{ color: #1a1a1a; background: #fff }}
+table {{ border-collapse: collapse }}
+th, td {{ text-align: left; padding: 0.25rem 1rem 0.25rem 0; border-bottom: 1px solid #ccc }}
 pre {{ background: #f4f4f4; padding: 0.75rem; overflow-x: auto; white-space: pre-wrap; overflow-wrap: anywhere }}
 </style>
 </head>
@@ -48,12 +50,13 @@ def page(key, result):
     pending = sum(e["by_hand"] for e in exercises)
     remarks = [] if result["status"] == "graded" else [f"Your notebook {result['status']}."]
     got = lambda e: "to be marked" if e["by_hand"] else f"{e['points']:g}"
+    row = lambda e: f'<tr><th scope="row">{text(e["name"])}</th><td>{got(e)}</td><td>{e["of"]:g}</td></tr>'
     return PAGE.format(
         title=text(key.title), student=text(result["student"]), file=text(result["file"]),
         points=f"{sum(e['points'] for e in exercises):g}", of=f"{sum(e['of'] for e in exercises):g}",
         pending=f"; {pending} to be marked by hand" if pending else "",
         remarks=listed([*remarks, *result["notes"]]),
-        rows="\n".join(f'<tr><th scope="row">{text(e["name"])}</th><td>{got(e)}</td><td>{e["of"]:g}</td></tr>' for e in exercises),
+        rows="\n".join(map(row, exercises)),
         sections="\n".join(section(e, result.get("printed", ())) for e in exercises),
     )  # fmt: skip
 

@@ -4,6 +4,7 @@ A result is stored under a fingerprint of all that it depends on: the submission
 limits. What is stored under the same fingerprint is not graded again, unless that is asked for.
 """
 
+import contextlib
 import csv
 import hashlib
 import importlib.metadata
@@ -161,11 +162,11 @@ class Batch:
         self.say(f"{student}: {got:g} of {of:g}" + ("" if result["status"] == "graded" else f"  ({result['status']})"))
 
     def failed(self, student, why):
-        """What stands in the lists for a submission that could not be graded: the fault lies here, not with the student."""
-        own = [{"name": name, "of": self.key.points(name), "points": 0.0, "by_hand": False, "feedback": "", "answer": "",
-                "why": [f"Not graded: {why}."]} for name in self.key.exercises]  # fmt: skip
-        return {"student": student, "file": self.students[student].name, "status": f"not graded: {why}", "notes": [],
-                "exercises": own, "seconds": 0, "megabytes": 0}  # fmt: skip
+        """What the lists say of a submission that could not be graded: the fault lies here, not with the student."""
+        empty = {"points": 0.0, "by_hand": False, "why": [f"Not graded: {why}."], "feedback": "", "answer": ""}
+        own = [{"name": name, "of": self.key.points(name), **empty} for name in self.key.exercises]
+        head = {"student": student, "file": self.students[student].name, "status": f"not graded: {why}"}
+        return {**head, "notes": [], "exercises": own, "seconds": 0, "megabytes": 0}
 
     def publish(self, results):
         """Write the lists and the pages."""
@@ -216,10 +217,8 @@ def stop(process):
         family = []
     process.kill()
     for child in family:
-        try:
+        with contextlib.suppress(psutil.Error):
             child.kill()
-        except psutil.Error:
-            continue
     process.join()
 
 

@@ -7,9 +7,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import nbformat
-
 import cells
+import nbformat
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -56,13 +55,17 @@ def load(path):
         raise ValueError(f"{path} has no test cells with points: is it the key, or the notebook that was handed out?")
     for k, r in zip(*both, strict=True):
         if k.role == "answer" and k.source == r.source:
-            raise ValueError(
-                f"{path} has no solution in {k.grade_id!r}: it is the notebook that was handed out. Take the key."
-            )
+            raise ValueError(f"{path} has no solution in {k.grade_id!r}. Take the key, not what was handed out.")
     return Key(
-        name=path.stem, title=course.get("title", path.stem), due=course.get("due", ""), seed=int(course.get("seed", 0)),
-        cells=both[0], released=both[1], exercises=exercises, digest=hashlib.sha256(path.read_bytes()).hexdigest(),
-    )  # fmt: skip
+        name=path.stem,
+        title=course.get("title", path.stem),
+        due=course.get("due", ""),
+        seed=int(course.get("seed", 0)),
+        cells=both[0],
+        released=both[1],
+        exercises=exercises,
+        digest=hashlib.sha256(path.read_bytes()).hexdigest(),
+    )
 
 
 def as_cells(notebook):

@@ -8,13 +8,14 @@ layers of Keras and parts of aecore that are named below and that run no code of
 import re
 import sys
 
-LAYERS = set(
-    "Activation Add Average AveragePooling2D BatchNormalization Concatenate Conv1D Conv2D Conv2DTranspose Cropping2D Dense "
-    "DepthwiseConv2D Dropout ELU Embedding Flatten GRU GaussianDropout GaussianNoise GlobalAveragePooling2D "
-    "GlobalMaxPooling2D GroupNormalization InputLayer LSTM LayerNormalization LeakyReLU MaxPooling2D Maximum Multiply PReLU "
-    "Permute ReLU RepeatVector Reshape SeparableConv2D SimpleRNN Softmax SpatialDropout2D Subtract UnitNormalization "
-    "UpSampling2D ZeroPadding2D".split()
-)
+NAMES = """
+Activation Add Average AveragePooling2D BatchNormalization Concatenate Conv1D Conv2D Conv2DTranspose Cropping2D Dense
+DepthwiseConv2D Dropout ELU Embedding Flatten GRU GaussianDropout GaussianNoise GlobalAveragePooling2D
+GlobalMaxPooling2D GroupNormalization InputLayer LSTM LayerNormalization LeakyReLU MaxPooling2D Maximum Multiply PReLU
+Permute ReLU RepeatVector Reshape SeparableConv2D SimpleRNN Softmax SpatialDropout2D Subtract UnitNormalization
+UpSampling2D ZeroPadding2D
+"""
+LAYERS = set(NAMES.split())
 PLACES = re.compile(r"keras|keras\.(initializers|regularizers|constraints|optimizers|losses|metrics)")
 OURS = re.compile(r"aecore\.(ae|layers|objectives|corruption)")
 MODELS = {

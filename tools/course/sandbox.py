@@ -5,13 +5,14 @@ memory. It sees no
 home, no key, no other submission, no process but its own, and no network. bubblewrap needs Linux and user namespaces
 (as root it works where they are refused to others); where it is not to be had `launcher` refuses.
 
-The kernel limits the memory of one process and the size of a file; a watch ends everything that runs
-beyond the time of a step, the memory of all processes together, their number, and the amount that they print.
+The kernel limits the memory of one process, the size of a file and the number of processes; a watch ends everything
+that runs beyond the time of a step, the memory of all processes together, their number, and the amount they print.
 """
 
+import contextlib
 import json
 import os
-import selectors
+import select
 import shutil
 import signal
 import subprocess
@@ -24,12 +25,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-
+import tasks
 import wire
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 MB = 2**20
+TASKS = 512
 PROGRAM = ("student", "wire", "models")  # the files of this folder that run in the sandbox
 
 
@@ -37,12 +39,13 @@ PROGRAM = ("student", "wire", "models")  # the files of this folder that run in 
 class Limits:
     """What a submission may use.
 
-    cpu: seconds of CPU time for one cell, or one call by a test; wall: the same in seconds that pass, for a cell that
-    waits. total: seconds that pass for all of a submission. memory, disk, printed: MB. processes: number.
+    cpu: seconds of CPU time for one cell, or for one test. idle: seconds in which a cell or a test only waits; neither
+    depends on what else the machine has to do. total: seconds that pass for all of a submission, a last resort.
+    memory, disk, printed: MB. processes: number; the kernel does not let there be more than TASKS, threads included.
     """
 
     cpu: float = 60
-    wall: float = 180
+    idle: float = 60
     total: float = 1800
     memory: int = 4096
     disk: int = 512
@@ -65,7 +68,12 @@ def launcher(isolation=True):
         return None
     bwrap = shutil.which("bwrap")
     if bwrap and usable(bwrap):
-        return bwrap
+        if tasks.usable():
+            return bwrap
+        raise SystemExit(
+            "REFUSED: forks without end cannot be stopped here: this is root, and no control group can be made.\n"
+            "Grade as an ordinary user; --no-isolation does without limits and isolation."
+        )
     found = "is installed, but may not make its namespaces here" if bwrap else "was not found"
     raise SystemExit(
         f"REFUSED: students' code is run in isolation only, and bubblewrap {found}.\n"
@@ -98,8 +106,10 @@ def environment(course_seed, home):
 
 def command(bwrap, limits, home):
     """The command line that starts student.py."""
-    most = json.dumps({"memory": limits.memory * MB, "file": limits.disk * MB})
-    program = [sys.executable, str(HERE / "student.py"), most]
+    most = {"DATA": limits.memory * MB, "FSIZE": limits.disk * MB, "CORE": 0, "NOFILE": 1024}
+    if bwrap:
+        most["NPROC"] = TASKS  # without a namespace of its own everything that its user runs would count
+    program = [sys.executable, str(HERE / "student.py"), json.dumps(most)]
     if not bwrap:
         return program
     line = [bwrap, "--unshare-all", "--die-with-parent", "--new-session", "--uid", "1000", "--gid", "1000"]
@@ -127,15 +137,16 @@ class Sandbox:
         self.limits, self.why, self.printed, self.text, self.most = limits, "", 0, bytearray(), 0.0
         self._folder = None if bwrap else tempfile.TemporaryDirectory(prefix="submission-")
         home = self._folder.name if self._folder else "/tmp/home"
-        self._step = None
+        self._step, self._group = None, tasks.Group(TASKS)
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "bufsize": 0}
         self.process = subprocess.Popen(
             command(bwrap, limits, home), env=environment(course_seed, home), start_new_session=True,
-            cwd=home if self._folder else "/", **pipes,
+            cwd=home if self._folder else "/", preexec_fn=self._group.enter, **pipes,
         )  # fmt: skip
         self.peer = wire.Peer(
             self.process.stdout.fileno(), self.process.stdin.fileno(), trusts=False, serve=self._serve
         )
+        self._lock = threading.Lock()
         self._watch = threading.Thread(target=self._look, daemon=True)
         self._watch.start()
 
@@ -152,6 +163,7 @@ class Sandbox:
             pipe.close()
         if self._folder:
             self._folder.cleanup()
+        self._group.remove()
 
     def _serve(self, op, fields):
         """What the student's code may ask of the tests: to call a function that a test has handed over."""
@@ -168,18 +180,19 @@ class Sandbox:
             return []
 
     def used(self):
-        """CPU seconds so far, memory in MB, number of processes."""
-        seconds = memory = number = 0
-        for process in self.family():
-            try:
-                with process.oneshot():
-                    times = process.cpu_times()
-                    seconds += times.user + times.system + times.children_user + times.children_system
-                    memory += process.memory_info().rss
-                    number += 1
-            except psutil.Error:
-                continue
-        return seconds, memory / MB, number
+        """CPU seconds so far, memory in MB, number of processes, and whether one of them wants to compute."""
+        seconds, memory, family, busy = 0.0, 0, self.family(), False
+        for process in family[: self.limits.processes + 1]:
+            with contextlib.suppress(psutil.Error), process.oneshot():
+                times = process.cpu_times()
+                seconds += times.user + times.system + times.children_user + times.children_system
+                memory += process.memory_info().rss
+                busy = busy or process.status() in (psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP)
+        if memory > self.limits.memory * MB and 1 < len(family) <= self.limits.processes:
+            # What they share counts once: exact, but slow.
+            with contextlib.suppress(psutil.Error):
+                memory = sum(process.memory_full_info().pss for process in family)
+        return seconds, memory / MB, len(family), busy
 
     def step(self):
         """A `with` around one order: its time is limited."""
@@ -187,64 +200,72 @@ class Sandbox:
 
     def _look(self):
         """The watch, in a thread of its own: reads what is printed and looks at what is used."""
-        with selectors.DefaultSelector() as selector:
-            selector.register(self.process.stderr, selectors.EVENT_READ)
-            looked = 0
-            while self.process.poll() is None:
-                if selector.select(0.1):
-                    chunk = os.read(self.process.stderr.fileno(), 65536)
-                    if not chunk:
-                        selector.unregister(self.process.stderr)
-                        self.process.poll() is None and time.sleep(0.1)
-                    self.printed += len(chunk)
-                    self.text += chunk[: max(0, 20_000 - len(self.text))]
-                    if self.printed > self.limits.printed * MB:
-                        self.end(f"it printed more than {self.limits.printed} MB")
-                if time.monotonic() - looked > 0.1:
-                    self._judge()
-                    looked = time.monotonic()
+        looked = time.monotonic()
+        while self.process.poll() is None:
+            if select.select([self.process.stderr], [], [], 0.1)[0] and not self._drain():
+                time.sleep(0.1)
+            now = time.monotonic()
+            if now - looked > 0.1:
+                self._judge(now - looked)
+                looked = now
 
-    def _judge(self):
-        seconds, memory, number = self.used()
+    def _drain(self):
+        """Read what is printed, and keep the beginning. Returns: whether there can be more."""
+        with self._lock:
+            while select.select([self.process.stderr], [], [], 0)[0]:
+                chunk = os.read(self.process.stderr.fileno(), 65536)
+                if not chunk:
+                    return False
+                self.printed += len(chunk)
+                self.text += chunk[: max(0, 20_000 - len(self.text))]
+                if self.printed > self.limits.printed * MB:
+                    self.end(f"it printed more than {self.limits.printed} MB")
+                    return False
+        return True
+
+    def _judge(self, passed):
+        seconds, memory, number, busy = self.used()
         step, limits, self.most = self._step, self.limits, max(self.most, memory)
-        if memory > limits.memory:
-            self.end(f"it used more than {limits.memory} MB of memory")
-        elif number > limits.processes:
+        if number > limits.processes:
             self.end(f"it started more than {limits.processes} processes")
-        elif step and step.cpu is None:
-            step.cpu = seconds
-        elif step and seconds - step.cpu > limits.cpu:
-            self.end(f"it computed for more than {limits.cpu:g} s: an endless loop?")
-        elif step and time.monotonic() - step.began > limits.wall:
-            self.end(f"it took more than {limits.wall:g} s: does it wait for something?")
+        elif memory > limits.memory:
+            self.end(f"it used more than {limits.memory} MB of memory")
+        elif step and not step.cpu:
+            step.cpu = step.last = seconds
+        elif step:
+            if self.peer.waiting and not busy and seconds == step.last:
+                step.idle += passed
+            step.last = seconds
+            if seconds - step.cpu > limits.cpu:
+                self.end(f"it computed for more than {limits.cpu:g} s, perhaps in an endless loop")
+            elif step.idle > limits.idle:
+                self.end(f"it did nothing for {limits.idle:g} s, perhaps waiting for something")
 
     def end(self, why):
         """Kill all processes of the sandbox."""
         self.why = self.why or why
         for process in self.family():  # in bubblewrap its first process takes all others with it
-            try:
+            with contextlib.suppress(psutil.Error):
                 process.kill()
-            except psutil.Error:
-                continue
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.process.wait()
 
     def output(self):
         """What the student's code has printed since the last call; the beginning of it, where it is much."""
-        time.sleep(0.02)  # what was printed just before the answer may still be on its way
+        self._drain()
         text, self.text = bytes(self.text).decode("utf8", "replace"), bytearray()
         return text
 
 
 class Step:
+    """One order to the student's process; what it has used: CPU seconds before and last, seconds of doing nothing."""
+
     def __init__(self, sandbox):
         self.sandbox = sandbox
 
     def __enter__(self):
-        self.began, self.cpu = time.monotonic(), None
+        self.cpu = self.last = self.idle = 0.0
         self.sandbox._step = self
 
     def __exit__(self, *_):

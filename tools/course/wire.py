@@ -1,10 +1,10 @@
 """The pipe between the examiner and a student's process: plain data crosses it, nothing else does.
 
-The examiner runs the tests; the student's code runs in another process. What the tests need of it comes as data (numbers,
-text, arrays, tensors, and lists, tuples and dicts of these), and whatever is not plain data, a function above all, as
-a `Remote`: a stand-in that sends its arguments over the pipe, has the student's process do the work and returns
-the answer, again as plain data. So the student's code has no way to reach the tests, their tools or their results:
-an object that calls itself equal to everything arrives as a stand-in that is equal to nothing.
+The examiner runs the tests; the student's code runs in another process. What the tests need of it comes as data
+(numbers, text, arrays, tensors, models, and lists, tuples and dicts of these), and whatever is not plain data, a
+function above all, as a `Remote`: a stand-in that sends its arguments over the pipe, has the student's process do the
+work and returns the answer, again as plain data. So the student's code has no way to reach the tests, their tools or
+their results: an object that calls itself equal to everything arrives as a stand-in that is equal to nothing.
 
 The two ends trust differently. The student's end unpickles what the examiner sends; the examiner's end refuses
 pickles, arrays of objects and frames above MOST_BYTES.
@@ -19,7 +19,6 @@ import json
 import os
 import pickle
 import struct
-import sys
 import traceback
 
 import models
@@ -59,8 +58,8 @@ def is_tensor(value):
 class Remote:
     """Something of the student's process that is not plain data. Its public attributes can be read."""
 
-    def __init__(self, peer, number, name, parameters=None):
-        self.__dict__.update(_peer=peer, _number=number, __name__=name, __qualname__=name, __doc__=None)
+    def __init__(self, peer, number, name, parameters):
+        self.__dict__.update(_peer=peer, _number=number, __name__=name, __qualname__=name)
         if parameters is not None:
             kinds = [inspect.Parameter(p, k, default=None if d else inspect.Parameter.empty) for p, k, d in parameters]
             self.__dict__["__signature__"] = inspect.Signature(kinds)
@@ -70,6 +69,9 @@ class Remote:
             raise AttributeError(name)
         return self._peer.request("attribute", of=self, name=name)
 
+    def __deepcopy__(self, memo):
+        return self
+
     def __repr__(self):
         return f"<{self.__name__} of the student>"
 
@@ -78,9 +80,9 @@ class RemoteFunction(Remote):
     """A callable of the student's process. Arrays that it changes in place are changed here too."""
 
     def __call__(self, *args, **kwargs):
-        if not any(map(is_tensor, args)):
-            return self._peer.call(self, args, kwargs)
-        return self._peer.call_with_gradient(self, args, kwargs)
+        if any(map(is_tensor, args)):
+            return self._peer.call_with_gradient(self, args, kwargs)
+        return self._peer.call(self, args, kwargs)
 
 
 class Peer:
@@ -90,11 +92,12 @@ class Peer:
         read, write: file descriptors.
         trusts: whether the other end is believed; only the student's end does.
         serve: function(op, fields) -> value, for what the other end asks.
+    Attributes: waiting, whether this end waits for the other one.
     """
 
     def __init__(self, read, write, trusts, serve):
         self.read, self.write, self.trusts, self.serve = read, write, trusts, serve
-        self.things, self.process = {}, os.getpid()
+        self.things, self.process, self.waiting = {}, os.getpid(), False
 
     # frames
 
@@ -109,6 +112,7 @@ class Peer:
 
     def receive(self):
         """Wait for a frame. Returns: dict. Raises: Gone."""
+        self.waiting = True
         try:
             head, tail = LENGTHS.unpack(self._receive_bytes(LENGTHS.size))
             if head + tail > MOST_BYTES:
@@ -122,6 +126,8 @@ class Peer:
             if self.trusts:
                 raise
             raise Gone(f"the process wrote something of its own into the pipe of the examiner ({error})") from error
+        finally:
+            self.waiting = False
         return frame
 
     def send(self, op, **fields):
@@ -213,8 +219,9 @@ class Peer:
         if kind == "yours":
             return self.things[v]
         if kind == "mine":
-            number, function, name, parameters = v
-            return (RemoteFunction if function else Remote)(self, int(number), str(name)[:80], parameters)
+            number, function, kind, name, parameters = v
+            stand_in = type(str(kind)[:80], (RemoteFunction if function else Remote,), {})  # messages name its type
+            return stand_in(self, int(number), str(name)[:80], parameters)
         if kind == "pickle" and self.trusts:
             return pickle.loads(blob[v[1] : v[1] + v[0]])
         raise ValueError(f"unknown kind {kind!r}")
@@ -257,23 +264,20 @@ class Peer:
         """Call on tensors so that a tape of the tests sees the gradient; TensorFlow alone, eagerly."""
         import tensorflow as tf
 
+        value = self.call(function, args, kwargs)
+        if not is_tensor(value):
+            return value
+
         @tf.custom_gradient
         def through(*tensors):
-            given = iter(tensors)
-            full = [next(given) if is_tensor(a) else a for a in args]
-            value = self.call(function, full, kwargs)
+            ask = {"of": function, "args": list(args), "kwargs": dict(kwargs)}
+            return tf.identity(value), lambda *upstream: self.request("gradient", **ask, upstream=list(upstream))
 
-            def gradient(*upstream):
-                return self.request("gradient", of=function, args=full, kwargs=dict(kwargs), upstream=list(upstream))
-
-            return value, gradient
-
-        value = self.call(function, args, kwargs)
-        return through(*filter(is_tensor, args)) if is_tensor(value) else value
+        return through(*filter(is_tensor, args))
 
 
 def describe(thing):
-    """Name and parameters of something: (name, [(parameter, kind, has a default), ...] or None)."""
+    """Type, name and parameters of something: (type, name, [(parameter, kind, has a default), ...] or None)."""
     name = getattr(thing, "__name__", None)
     try:
         parameters = inspect.signature(thing).parameters.values() if callable(thing) else None
@@ -281,7 +285,8 @@ def describe(thing):
         parameters = None
     if parameters is not None:
         parameters = [[p.name, int(p.kind), p.default is not inspect.Parameter.empty] for p in parameters]
-    return name if isinstance(name, str) else type(thing).__name__, parameters
+    kind = type(thing).__name__
+    return kind, name if isinstance(name, str) else kind, parameters
 
 
 def text(error):
@@ -294,20 +299,7 @@ def text(error):
 def shown(error):
     """The lines of a traceback that lie in the notebook's cells."""
     try:
-        frames = [
-            f for f in traceback.extract_tb(error.__traceback__) if "ipykernel" in f.filename or f.filename[0] == "<"
-        ]
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if "ipy" in f.filename or f.filename[0] == "<"]
         return "".join(traceback.format_list(frames[-5:])) + "".join(traceback.format_exception_only(error))[-2000:]
     except Exception:
         return type(error).__name__
-
-
-def gradient(function, args, kwargs, upstream):
-    """d sum(upstream * function(args)) / d args, for the tensors among args; None where it does not depend."""
-    import tensorflow as tf
-
-    tensors = [a for a in args if is_tensor(a)]
-    with tf.GradientTape() as tape:
-        tape.watch(tensors)
-        value = function(*args, **kwargs)
-    return tape.gradient(value, tensors, output_gradients=upstream[0])
