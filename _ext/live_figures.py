@@ -3,8 +3,7 @@
 A cell that shows one has both in one output, and myst-nb would keep only the figure. Here they stand in one
 place: without JavaScript, and in print, the picture is seen; where `_assets/live.js` could start the figure,
 that is. A question stands for itself as text. A figure without either is a warning, which the strict build turns
-into an error. Controls that
-need a kernel (`widgets.controls`) become a sentence that says where they work.
+into an error. Controls that need a kernel (`widgets.controls`) become a sentence that says where they work.
 """
 
 from urllib.parse import urlsplit

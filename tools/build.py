@@ -92,7 +92,7 @@ def derived_config(root, cache):
 
 
 def derived_toc(root):
-    """The book's contents; without the solutions, and without a part that only they were in, where they are left out."""
+    """The book's contents; where the solutions are left out, without them and without a part that only they were in."""
     contents = yaml.safe_load((root / "_toc.yml").read_text("utf8"))
     if with_solutions():
         return contents
