@@ -101,13 +101,12 @@ class Passed:
     def __bool__(self): return True
 pca = Passed()""", "Wanted a function"),
     "replaces_tools": ("""
-import builtins, aecore.exercises
+import aecore.exercises
 from types import SimpleNamespace
 right = lambda *args, **kwargs: SimpleNamespace(passed=True, message="Right.")
 aecore.exercises.check = check = right
 np.allclose = np.isclose = np.array_equal = lambda *args, **kwargs: True
 np.testing.assert_allclose = lambda *args, **kwargs: None
-builtins.isinstance = lambda *args: True
 def pca(x, d):
     return x""", "numbers"),
     "equals_everything": ("""
