@@ -133,7 +133,7 @@ def make(wanted, title, due, seed, folder=MASTERS):
 def named(cell, path):
     """A copy of a cell whose id no other master has."""
     cell = copy.deepcopy(cell)
-    cell.id = cell.id if cell.metadata.get("nbgrader") else f"{path.stem}-{cell.id}"[:64]
+    cell.id = (cell.metadata.get("nbgrader", {}).get("grade_id") or f"{path.stem}-{cell.id}")[:64]
     if cell.cell_type == "code":
         cell.outputs, cell.execution_count = [], None
     return cell
