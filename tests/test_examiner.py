@@ -193,6 +193,18 @@ def test_points_in_part_and_marks_by_hand(course):
     assert got["one.why"]["answer"] == "For *this* reason."
 
 
+def test_modules_of_a_solution_are_the_examiners(course):
+    key = course[1]
+    for cell in key.cells:
+        if cell.role == "answer":
+            cell.source = f"import math\n{cell.source}"
+        if cell.grade_id == "one-double-check":
+            cell.source = "assert math.isclose(double(2), 4)"
+    forged = "import types\nmath = types.SimpleNamespace(isclose=lambda a, b: True)\ndouble = lambda x: 0"
+    assert examined(course, double=forged)["one.double"]["points"] == 0
+    assert examined(course, double="double = lambda x: 2 * x")["one.double"]["points"] == 2
+
+
 def test_what_went_wrong_is_said(course):
     got = examined(course, double="def double(x):\n    return 3 * x", half="half = missing")
     assert got["one.double"]["why"] == ["A test did not pass: twice"]

@@ -42,7 +42,7 @@ def parser():
     grading.add_argument("folder", type=Path, help="one notebook, or one folder with a notebook, for each student")
     grading.add_argument("--key", type=Path, required=True)
     grading.add_argument("--to", type=Path, help="folder for the results; else FOLDER-graded")
-    cores = len(os.sched_getaffinity(0))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     grading.add_argument("--workers", type=int, default=cores, help="submissions at once; else one for each core")
     grading.add_argument("--regrade", action="store_true", help="grade again what is graded already")
     grading.add_argument("--no-isolation", action="store_true", help="run students' code with your rights: DANGEROUS")

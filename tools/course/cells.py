@@ -132,6 +132,12 @@ def bound(source):
     return names
 
 
+def imports(source):
+    """The import statements at the top level of a cell, as source."""
+    tree = ast.parse(plain(source))
+    return "\n".join(ast.unparse(node) for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom)))
+
+
 def read_names(source):
     """The names that a cell reads, in its functions too."""
     return {n.id for n in ast.walk(ast.parse(plain(source))) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}

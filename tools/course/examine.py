@@ -51,7 +51,9 @@ class Examiner:
             if name in self.scores:
                 self.scores[name].why += notes
         answers = [cell for cell in key.cells if cell.role in ("answer", "manual") and cell.code]
-        self.theirs = set().union(*(cells.bound(cell.source) for cell in answers))
+        # A module that a solution imports is imported here: the student's would be the student's word for it.
+        self.imports = "\n".join(cells.imports(cell.source) for cell in answers)
+        self.theirs = set().union(*(cells.bound(cell.source) for cell in answers)) - cells.bound(self.imports)
         self.helpers = needed(key.cells, self.theirs)
         self.done, self.dead, self.printed, self.most = set(), {}, [], 0.0
         self.deadline = time.monotonic() + limits.total
@@ -104,6 +106,7 @@ class Examiner:
         with sandbox.Sandbox(self.bwrap, self.limits, self.key.seed) as box:
             try:
                 box.peer.request("exercises", given=self.given)
+                exec(self.imports, space)
                 for i, (cell, source) in enumerate(self.plan.steps):
                     if not self.tests_left() or i in self.dead:
                         continue

@@ -99,8 +99,6 @@ class Peer:
         self.read, self.write, self.trusts, self.serve = read, write, trusts, serve
         self.things, self.process, self.waiting = {}, os.getpid(), False
 
-    # frames
-
     def _receive_bytes(self, size):
         parts = bytearray()
         while len(parts) < size:
@@ -147,8 +145,6 @@ class Peer:
                 data = data[os.write(self.write, data) :]
         except OSError as error:
             raise Gone("the process ended") from error
-
-    # values
 
     def encode(self, value, blobs):
         """The JSON form of a value; the bytes of arrays are appended to `blobs`."""
@@ -225,8 +221,6 @@ class Peer:
         if kind == "pickle" and self.trusts:
             return pickle.loads(blob[v[1] : v[1] + v[0]])
         raise ValueError(f"unknown kind {kind!r}")
-
-    # questions
 
     def request(self, op, **fields):
         """Ask the other end, and serve what it asks until it answers. Raises: StudentError, Gone."""
