@@ -56,7 +56,6 @@ ATTACKS = {
     "raises": ("def pca(x, d):\n    return x / undefined_name", "NameError"),
     "hard_coded": ("def pca(x, d):\n    return np.full(x.shape, 3.14159)", "numbers"),
     "huge": ("pca = 'x' * 10**8", "Wanted a function"),
-    "no_function": ("pca = 42", "Wanted a function"),
     "syntax": ("def pca(x, d:\n    return x", "SyntaxError"),
     "segfault": ("import ctypes\nctypes.string_at(0)", "the process ended"),
     "loops_in_cell": ("while True:\n    pass", "endless loop"),

@@ -127,7 +127,7 @@ def test_the_report_says_why(batch):
         page = (batch.graded / "feedback" / f"{student.name}.html").read_text()
         assert f"<h1>Sheet: {student.name}</h1>" in page
         assert "<script" not in page
-        assert "HIDDEN" not in page  # a test of the instructor's
+        assert "np.linalg.qr" not in page  # of a hidden test
         assert all(f"<h2>{name}</h2>" in page for name in SHEET)
 
 
@@ -143,8 +143,8 @@ def test_nobody_touches_or_sees_anything(batch):
 
 def test_no_attack_costs_much_memory(batch):
     used = {student.name: stored(batch.graded, student.name)["megabytes"] for student in batch.students}
-    # Between two looks of the watch several processes can each fill what one of them is allowed.
-    assert all(megabytes < 2 * 2000 for megabytes in used.values()), used
+    # Between two looks of the watch several processes can each take a part of what one of them is allowed.
+    assert {name: megabytes for name, megabytes in used.items() if megabytes > 2 * 2000} == {}
 
 
 def test_an_interrupted_batch_goes_on_and_gives_the_same_grades(batch):

@@ -16,8 +16,10 @@ from pathlib import Path
 os.environ["KERAS_BACKEND"] = "tensorflow"  # what the book speaks of; and before anything loads Keras
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")  # grades do not depend on the machine's GPU
-ROOT = str(Path(__file__).resolve().parents[2])
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (ROOT, os.environ.get("PYTHONPATH"))))
+HERE = Path(__file__).resolve().parent
+ROOT = str(HERE.parents[1])
+# For the process that loads TensorFlow once and is forked for each submission.
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (ROOT, str(HERE), os.environ.get("PYTHONPATH"))))
 sys.path.insert(0, ROOT)  # this copy's aecore
 
 

@@ -127,7 +127,7 @@ class Batch:
             self.place(student).unlink(missing_ok=True)
         self.say(f"{len(self.students)} submissions, {len(self.students) - len(waiting)} of them graded already.")
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["aecore", "aecore.exercises", "examine"])
+        context.set_forkserver_preload(["aecore", "aecore.exercises", "examine", "key"])
         running = {}
         try:
             while waiting or running:

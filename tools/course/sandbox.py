@@ -225,10 +225,11 @@ class Sandbox:
 
     def _judge(self, passed):
         seconds, memory, number, busy = self.used()
-        step, limits, self.most = self._step, self.limits, max(self.most, memory)
+        step, limits = self._step, self.limits
         if number > limits.processes:
-            self.end(f"it started more than {limits.processes} processes")
-        elif memory > limits.memory:
+            return self.end(f"it started more than {limits.processes} processes")
+        self.most = max(self.most, memory)
+        if memory > limits.memory:
             self.end(f"it used more than {limits.memory} MB of memory")
         elif step and not step.cpu:
             step.cpu = step.last = seconds
