@@ -47,7 +47,7 @@ class Quiz(Live):
         text = f"<p>{say(self.spec['question'])}</p>" + (f'<ol type="a">{items}</ol>' if items else "")
         lines = [self.spec["question"], *(f"  {'abcdef'[i]})  {option}" for i, option in enumerate(options or ()))]
         view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
-        return {"text/plain": "\n".join(lines), "text/html": f'<div class="quiz-text">{text}</div>', WIDGET: view}
+        return {"text/plain": "\n".join(lines), "text/html": text, WIDGET: view}
 
 
 def canonical(number):
