@@ -2,8 +2,8 @@
 
 A cell that shows one has both in one output, and myst-nb would keep only the figure. Here they stand in one
 place: without JavaScript, and in print, the picture is seen; where `_assets/live.js` could start the figure,
-that is. A figure without a picture is a warning, which the strict build turns into an error. Controls that
-need a kernel (`widgets.controls`) become a sentence that says where they work.
+that is. A question stands for itself as text. A figure without either is a warning, which the strict build turns
+into an error. Controls that need a kernel (`widgets.controls`) become a sentence that says where they work.
 """
 
 from urllib.parse import urlsplit
@@ -41,12 +41,13 @@ class BothTiers(SphinxPostTransform):
             view = parts.get(WIDGET_VIEW_MIMETYPE)
             if view is None or any("needs-kernel" in child.get("classes", ()) for child in view):
                 continue
-            if "image/png" not in parts:
+            still = parts.get("image/png", parts.get("text/html"))  # a question has no picture, but a text
+            if still is None:
                 message = "live figure without a picture for print; show it with viz.show(fig, alt=..., live=...)"
                 logging.getLogger(__name__).warning(message, location=bundle)
                 continue
             runs = view.children if self.app.builder.format == "html" else []
-            bundle.replace_self(nodes.container("", *parts["image/png"].children, *runs, classes=["live-figure"]))
+            bundle.replace_self(nodes.container("", *still.children, *runs, classes=["live-figure"]))
 
 
 def setup(app):

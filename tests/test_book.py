@@ -1,4 +1,4 @@
-"""The tools around the notebooks: the strict build, the stamp, and Colab's first cell."""
+"""The tools around the notebooks: the strict build, with and without solutions, the stamp, and Colab's first cell."""
 
 import importlib.util
 import json
@@ -17,11 +17,14 @@ import nbformat
 import pytest
 import yaml
 from nbclient import NotebookClient
+from sphinx.util.matching import Matcher
 
 ROOT = Path(__file__).parents[1]
 SITE = ROOT / "_build" / "html"
 URL = "https://github.com/someone/book"
 CHAPTER = "01_pca_to_autoencoders.ipynb"
+PARTS = ("[0-9]*.ipynb", "exercises/*.ipynb", "solutions/*.ipynb")
+COLAB_NOTEBOOKS = sorted(str(path.relative_to(ROOT / "book")) for part in PARTS for path in (ROOT / "book").glob(part))
 # The versions that Colab had on 2026-08-19; Python 3.13 there. What is not pinned comes along as it is now.
 COLAB = (
     "tensorflow==2.20.0", "keras==3.13.2", "numpy==2.1.3", "jax==0.7.2", "matplotlib==3.10.0", "scikit-learn==1.6.1",
@@ -36,7 +39,7 @@ def tool(name):
     return module
 
 
-book, stamp = tool("build"), tool("stamp")
+book, release, stamp = tool("build"), tool("release"), tool("stamp")
 
 
 def run_tool(name, *arguments):
@@ -80,16 +83,53 @@ def test_fingerprint_follows_package_and_profile(copy, monkeypatch):
     assert book.fingerprint(copy) != before
 
 
+# ---- without solutions ----
+
+
+def files(entry):
+    """All pages that a table of contents names."""
+    if isinstance(entry, list):
+        return [file for part in entry for file in files(part)]
+    own = [entry[key] for key in ("root", "file") if key in entry]
+    return own + [file for value in entry.values() if isinstance(value, list) for file in files(value)]
+
+
+def test_solutions_can_be_left_out(copy, monkeypatch):
+    whole, config, inputs = book.derived_toc(copy), book.derived_config(copy, "cache"), book.everything(copy)
+    assert whole == yaml.safe_load((copy / "_toc.yml").read_text("utf8"))
+    assert "exclude_patterns" not in config
+    monkeypatch.setenv("AECORE_SOLUTIONS", "no")
+    toc, config = book.derived_toc(copy), book.derived_config(copy, "cache")
+    assert (
+        [file for file in files(whole) if file not in files(toc)] == [f for f in files(whole) if "solution" in f] != []
+    )
+    assert files(toc) == [file for file in files(whole) if "solution" not in file]
+    assert {part["caption"] for part in whole["parts"]} - {part["caption"] for part in toc["parts"]} == {"Solutions"}
+    # Not in the contents is not enough: Sphinx would read the pages, copy their sources and index their words.
+    excluded = Matcher(config["exclude_patterns"])
+    pages = [path.relative_to(copy).as_posix() for path in (copy / "book").rglob("*.ipynb")]
+    out = [page for page in pages if excluded(page)]
+    assert out
+    assert sorted(out) == sorted(page for page in pages if "solutions" in page)
+    assert book.everything(copy) != inputs  # the site is built again
+    assert book.fingerprint(copy) == book.fingerprint(copy)
+    left = "\n".join((copy / page).read_text("utf8") for page in pages if page not in out)
+    assert "solutions/" not in left  # no link leads there
+    monkeypatch.setenv("AECORE_SOLUTIONS", "never")
+    with pytest.raises(SystemExit, match="AECORE_SOLUTIONS must be 'yes' or 'no'"):
+        book.derived_toc(copy)
+
+
 # ---- stamping ----
 
 
 def first_lines(root):
-    return {path.name: stamp.setup_line(path) for path in stamp.notebooks(root)}
+    return {path: stamp.setup_line(path) for path in stamp.notebooks(root)}
 
 
 def test_stamping_changes_one_line_and_can_be_undone(copy):
     assert stamp.main(["--clear"], root=copy) == 0
-    unstamped = {path.name: path.read_text("utf8") for path in stamp.notebooks(copy)}
+    unstamped = {path: path.read_text("utf8") for path in stamp.notebooks(copy)}
     settings = (copy / "_config.yml").read_text("utf8")
     assert stamp.main(["--check"], root=copy) == 0
 
@@ -97,19 +137,20 @@ def test_stamping_changes_one_line_and_can_be_undone(copy):
     assert stamp.configured(copy) == (URL, "gh-pages")
     assert stamp.main(["--check"], root=copy) == 0
     assert set(first_lines(copy)) == set(unstamped)
-    for name, old in unstamped.items():
-        new = (copy / "book" / name).read_text("utf8")
+    for path, old in unstamped.items():
+        new = path.read_text("utf8")
         differ = [(a, b) for a, b in zip(old.split("\n"), new.split("\n"), strict=True) if a != b]
         assert len(differ) == 1
         assert f'REPOSITORY = \\"git+{URL}@{"a" * 40}\\"' in differ[0][1]
-    once = {path.name: path.read_bytes() for path in stamp.notebooks(copy)}
+    once = {path: path.read_bytes() for path in stamp.notebooks(copy)}
     assert stamp.main(["--ref", "a" * 40], root=copy) == 0
-    assert {path.name: path.read_bytes() for path in stamp.notebooks(copy)} == once
+    assert {path: path.read_bytes() for path in stamp.notebooks(copy)} == once
+    assert release.outdated(copy) == []  # exercises and solutions are stamped alike
 
     assert stamp.main([], root=copy) == 0  # the address of _config.yml, its branch as the reference
     assert all(f'"git+{URL}@gh-pages"' in line for line in first_lines(copy).values())
     assert stamp.main(["--clear", "--branch", "main"], root=copy) == 0
-    assert {path.name: path.read_text("utf8") for path in stamp.notebooks(copy)} == unstamped
+    assert {path: path.read_text("utf8") for path in stamp.notebooks(copy)} == unstamped
     assert stamp.configured(copy)[0] == ""
     assert (copy / "_config.yml").read_text("utf8").replace("gh-pages", "main") == settings.replace("gh-pages", "main")
 
@@ -210,7 +251,7 @@ def test_nothing_is_installed_elsewhere(copy):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not os.environ.get("AECORE_COLAB_TEST"), reason="`make colab-test` asks for it: it downloads a GB")
-@pytest.mark.parametrize("chapter", sorted(path.name for path in (ROOT / "book").glob("[0-9]*.ipynb")))
+@pytest.mark.parametrize("chapter", COLAB_NOTEBOOKS)
 def test_colab_versions(copy, monkeypatch, chapter):
     """A chapter from start to end with the versions that Colab has, aecore installed by its first cell."""
     folder = ROOT / "_build" / "colab"

@@ -8,7 +8,8 @@ import nbformat
 import pytest
 
 BOOK = Path(__file__).parents[1] / "book"
-NOTEBOOKS = sorted(BOOK.glob("*.ipynb"))
+NOTEBOOKS = sorted(path for path in BOOK.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
+NAMES = [path.relative_to(BOOK).with_suffix("").as_posix() for path in NOTEBOOKS]
 # The first code cell, word for word; only the address and the seed differ.
 SETUP = re.compile(
     r"""REPOSITORY = "[^"]*"  # the address from which Colab installs aecore: `make stamp` writes it here
@@ -31,7 +32,7 @@ MAKES_FIGURE = {"figure", "image_grid", "code_scatter", "curves"}
 LOCAL_PATH = re.compile(r"(?<![\w.])/(home|root|tmp|work|Users|mnt)/|[A-Z]:\\\\")
 
 
-@pytest.fixture(params=NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
+@pytest.fixture(params=NOTEBOOKS, ids=NAMES)
 def notebook(request):
     return nbformat.read(request.param, as_version=4)
 
@@ -108,4 +109,4 @@ def test_no_path_of_anyones_machine(notebook):
 
 def test_every_notebook_is_in_the_contents():
     contents = (BOOK.parent / "_toc.yml").read_text("utf8")
-    assert [p.stem for p in NOTEBOOKS if not re.search(rf"\bbook/{p.stem}\b", contents)] == []
+    assert [name for name in NAMES if not re.search(rf"\bbook/{name}\b", contents)] == []

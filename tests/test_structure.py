@@ -16,6 +16,7 @@ import aecore
 
 ROOT = Path(aecore.__file__).parents[1]
 TREES = {p.stem: ast.parse(p.read_text()) for p in sorted((ROOT / "aecore").glob("*.py"))}
+EXERCISES = {p.stem: ast.parse(p.read_text()) for p in sorted((ROOT / "aecore" / "exercises").glob("*.py"))}
 LEVELS = (
     {"_backend", "_version", "callbacks", "corruption", "downloads", "layers", "metrics", "synthetic"},
     {"data", "objectives"},
@@ -25,9 +26,25 @@ LEVELS = (
     {"widgets"},
     {"widgets_training"},
 )
+EXERCISE_LEVELS = (
+    {"_verdict"},
+    {"_calling"},
+    {"_kinds"},
+    {"_experiments"},
+    {"ch01_compare", "ch02_sweep", "ch03_dead"},
+    {"preface", "ch01", "ch02", "ch03"},
+    {"quiz"},
+    {"__init__"},
+)
 LEVEL = {name: i for i, names in enumerate(LEVELS) for name in names}
 OTHERS = ("test_book.py", "test_notebooks.py")  # of the book's tools, not of the package
-SITTINGS = sorted([*(ROOT / "aecore").glob("*.py"), *(p for p in ROOT.glob("tests/*.py") if p.name not in OTHERS)])
+SITTINGS = sorted(
+    [
+        *(ROOT / "aecore").rglob("*.py"),
+        *ROOT.glob("tests/answers/*.py"),
+        *(p for p in ROOT.glob("tests/*.py") if p.name not in OTHERS),
+    ]
+)
 # Names without a reader in the book yet, and the chapter that will read them.
 PLANNED = {
     "networks.conv_encoder": "5 Convolutional autoencoders",
@@ -63,8 +80,26 @@ def test_a_module_imports_only_lower_levels(name):
             assert LEVEL[imported.split(".")[1]] < LEVEL[name], f"{name} imports {imported}"
 
 
+def test_exercises_stand_on_the_package_and_on_one_another_in_one_direction():
+    order = {name: i for i, names in enumerate(EXERCISE_LEVELS) for name in names}
+    assert set(order) == set(EXERCISES)
+    for name, tree in EXERCISES.items():
+        for imported in imports(tree):
+            parts = imported.split(".")
+            if parts[:2] == ["aecore", "exercises"]:
+                inner = [a for a in (parts[2:3] or names_from(tree, imported)) if a in order]
+                assert all(order[a] < order[name] for a in inner), f"{name} imports {imported}"
+    assert not any("exercises" in i for tree in TREES.values() for i in imports(tree))
+    assert not [name for name, tree in EXERCISES.items() if not ast.get_docstring(tree)]
+
+
+def names_from(tree, module):
+    nodes = (n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module == module)
+    return [alias.name for node in nodes for alias in node.names]
+
+
 def test_one_module_names_a_backend():
-    for name, tree in TREES.items():
+    for name, tree in (TREES | EXERCISES).items():
         if name != "_backend":
             assert not {i.split(".")[0] for i in imports(tree)} & {"tensorflow", "jax", "torch"}, name
             names = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}

@@ -3,7 +3,8 @@
     python tools/build.py             build what has changed
     python tools/build.py --serve     the same, then serve it on this machine and open a browser
 
-The default profile is quick; AECORE_PROFILE=full builds what is published.
+The default profile is quick; AECORE_PROFILE=full builds what is published. AECORE_SOLUTIONS=no, or --no-solutions,
+leaves the solutions of the exercises out: their pages, their sources and their words in the search index.
 """
 
 import argparse
@@ -25,6 +26,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("tensorflow", "keras", "jax", "numpy", "scikit-learn", "scikit-image", "matplotlib")
 DEFAULTS = {"AECORE_PROFILE": "quick", "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
+SOLUTIONS = "book/solutions"
 CACHES = 4  # executions kept for going back: another profile, another backend, a change undone
 # Sphinx's and myst-nb's ways of saying that something is wrong. Jupyter Book can exit 0 after a failed cell.
 FAULT = re.compile(r"\S: (WARNING|ERROR|CRITICAL): |Executing notebook failed|Notebook exception traceback")
@@ -37,6 +39,14 @@ KERNEL = "c = get_config()\nc.IPKernelApp.capture_fd_output = False\nc.IPKernelA
 def settings():
     """The environment variables that decide what the notebooks print."""
     return {name: os.environ.get(name) or value for name, value in DEFAULTS.items()}
+
+
+def with_solutions():
+    """Whether the site has the solutions of the exercises: AECORE_SOLUTIONS, yes unless it says no."""
+    answer = os.environ.get("AECORE_SOLUTIONS") or "yes"
+    if answer not in ("yes", "no"):
+        raise SystemExit(f"AECORE_SOLUTIONS must be 'yes' or 'no', got {answer!r}.")
+    return answer == "yes"
 
 
 def digest(root, patterns, *more):
@@ -62,7 +72,7 @@ def fingerprint(root):
 def everything(root):
     """Hash all that goes into the site."""
     patterns = ("book/**/*", "_config.yml", "_toc.yml", "_assets/**/*", "_ext/**/*", "_templates/**/*")
-    return digest(root, patterns, fingerprint(root), Path(__file__).read_bytes())
+    return digest(root, patterns, fingerprint(root), with_solutions(), Path(__file__).read_bytes())
 
 
 def derived_config(root, cache):
@@ -72,11 +82,33 @@ def derived_config(root, cache):
     extensions = config.get("sphinx", {}).get("local_extensions", {})
     for name, folder in extensions.items():
         extensions[name] = str(root / folder)  # they were relative to the file that this one replaces
+    if not with_solutions():
+        config["exclude_patterns"] = [*config.get("exclude_patterns", []), f"{SOLUTIONS}/**"]
     url = (config.get("repository") or {}).get("url")
     if url and urlsplit(url).hostname == "github.com":  # Colab opens notebooks from there only
         config["launch_buttons"] = {"colab_url": "https://colab.research.google.com"}
         config.setdefault("html", {}).update(use_repository_button=True, use_issues_button=True)
     return config
+
+
+def derived_toc(root):
+    """The book's contents; where the solutions are left out, without them and without a part that only they were in."""
+    contents = yaml.safe_load((root / "_toc.yml").read_text("utf8"))
+    if with_solutions():
+        return contents
+
+    def kept(entry):
+        if not isinstance(entry, dict):
+            return entry
+        lists = {key: [kept(e) for e in value if wanted(e)] for key, value in entry.items() if isinstance(value, list)}
+        return {key: lists.get(key, value) for key, value in entry.items() if lists.get(key, value) != []}
+
+    def wanted(entry):
+        if str(entry.get("file", "")).startswith(f"{SOLUTIONS}/"):
+            return False
+        return "file" in entry or kept(entry).keys() & {"chapters", "sections"} or "url" in entry
+
+    return kept(contents)
 
 
 def run(command, **variables):
@@ -110,13 +142,15 @@ def build(root=ROOT):
     os.utime(cache)
     config = folder / "_config.yml"
     config.write_text(yaml.safe_dump(derived_config(root, cache), allow_unicode=True), "utf8")
+    toc = folder / "_toc.yml"
+    toc.write_text(yaml.safe_dump(derived_toc(root), allow_unicode=True, sort_keys=False), "utf8")
     profile = folder / ".ipython" / "profile_default"
     profile.mkdir(parents=True, exist_ok=True)
     (profile / "ipython_kernel_config.py").write_text(KERNEL)
 
     print(f"Building with the profile {settings()['AECORE_PROFILE']}. Notebooks that have changed are run now.")
     jupyter_book = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
-    where = ["--config", str(config), "--toc", str(root / "_toc.yml")]
+    where = ["--config", str(config), "--toc", str(toc)]
     status, lines = run(
         [*jupyter_book, "build", str(root), "-W", "--keep-going", *where], IPYTHONDIR=str(profile.parent)
     )
@@ -167,8 +201,11 @@ def serve(folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--serve", action="store_true", help="serve the book on this machine after the build")
+    parser.add_argument("--no-solutions", action="store_true", help="leave the solutions of the exercises out")
     parser.add_argument("--root", type=Path, default=ROOT, help="folder with _config.yml and _toc.yml")
     arguments = parser.parse_args()
+    if arguments.no_solutions:
+        os.environ["AECORE_SOLUTIONS"] = "no"
     root = arguments.root.resolve()
     if build(root):
         return 1

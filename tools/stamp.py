@@ -86,15 +86,15 @@ def stamp(path, address):
 
 
 def disagreements(root):
-    """Returns: names of the notebooks whose address is not that of _config.yml."""
+    """Returns: the notebooks whose address is not that of _config.yml."""
     url, branch = configured(root)
     wanted = re.compile(rf"git\+{re.escape(url)}@({re.escape(branch)}|[0-9a-f]{{40}})" if url else "")
-    addresses = {path.name: LINE.match(setup_line(path)).group(1) for path in notebooks(root)}
+    addresses = {path.relative_to(root / "book"): LINE.match(setup_line(path)).group(1) for path in notebooks(root)}
     return [f"{name} has {address!r}" for name, address in addresses.items() if not wanted.fullmatch(address)]
 
 
 def notebooks(root):
-    return sorted((root / "book").glob("*.ipynb"))
+    return sorted(p for p in (root / "book").rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
 
 
 def main(arguments=None, root=ROOT):

@@ -1,7 +1,7 @@
 // The parts that figures are made of: native controls with names, small pictures, play, and one place for errors.
 
 const ZH = {
-  "This figure cannot be drawn.": "无法绘制此图。", "The picture above shows its result.": "上方的图片显示其结果。",
+  "This figure cannot be drawn.": "无法绘制此图。",
   Play: "播放", Pause: "暂停", Step: "单步", Reset: "重置", Clear: "清除", "Next example": "下一个示例",
   "Pick two points": "选取两点", "Pick the first point": "选取第一点", "Pick the second point": "选取第二点",
   "code unit": "编码单元", code: "编码", decoded: "解码", picture: "图像", reconstruction: "重构", "error (red: missing, blue: added)": "误差（红：缺失，蓝：多余）",
@@ -17,6 +17,8 @@ const ZH = {
   "data, coloured by code": "数据（按编码着色）", "to the reconstruction": "到重构点", "decoder's output, low code to high": "解码器的输出（编码由小到大）",
   "learning rate": "学习率", "noise on the input": "输入噪声", data: "数据", "hidden layers": "隐藏层", activation: "激活函数", "code size": "编码维数",
   optimiser: "优化器", seed: "随机种子", moons: "双月", spiral: "螺旋", ring: "环", line: "直线",
+  Check: "检查", "Your number": "你的数字", "Choose an answer first.": "请先选择一个答案。", "Write a number first.": "请先写下一个数字。",
+  "Not yet.": "还不对。",
 };
 
 /** A text of the figure in the page's language. */
