@@ -10,7 +10,7 @@ NBVAL := --nbval-lax --nbval-cell-timeout=900 -n 2 --dist loadfile
 # TensorFlow's notes at its start are no result.
 export TF_CPP_MIN_LOG_LEVEL = 3
 
-.PHONY: help book html test check lint lab stamp bench costs colab-test clean distclean
+.PHONY: help book html test check lint lab release stamp bench pages costs colab-test clean distclean
 .DEFAULT_GOAL := help
 
 help:
@@ -19,9 +19,11 @@ help:
 	@echo 'make test    all tests: style, units on TensorFlow and JAX, notebooks, the strict build'
 	@echo 'make check   what to run all day: style and fast unit tests'
 	@echo 'make lab     open the notebooks in JupyterLab'
+	@echo 'make release write the exercise notebooks anew out of book/solutions'
 	@echo 'make stamp   write the address in _config.yml into the notebooks, for Colab;'
 	@echo '             URL=... BRANCH=... REF=... set another one'
 	@echo 'make bench   speed of aecore beside hand-written loops (and PyTorch where it is installed)'
+	@echo 'make pages   speed and weight of the pages and the live figures; Lighthouse where it is installed'
 	@echo 'make costs   run every notebook and note its time and memory (profile: AECORE_PROFILE, quick)'
 	@echo 'make colab-test   the chapters in an environment with the versions that Colab has'
 	@echo 'make clean   remove the built book; make distclean removes the environment too'
@@ -47,17 +49,24 @@ check: lint
 
 test: check
 	KERAS_BACKEND=jax $(PYTEST) -m 'not slow'
-	AECORE_PROFILE=quick $(PYTEST) $(NBVAL) book/*.ipynb
+	AECORE_PROFILE=quick $(PYTEST) $(NBVAL) book/*.ipynb book/exercises/*.ipynb book/solutions/*.ipynb
 	$(PYTEST) -m slow
 
 lab: $(READY)
 	$(BIN)/jupyter lab book
+
+release: $(READY)
+	$(BIN)/python tools/release.py
 
 stamp: $(READY)
 	$(BIN)/python tools/stamp.py $(if $(URL),--url '$(URL)') $(if $(BRANCH),--branch '$(BRANCH)') $(if $(REF),--ref '$(REF)')
 
 bench: $(READY)
 	$(BIN)/python benchmarks/throughput.py
+
+pages: html
+	$(BIN)/python benchmarks/live.py
+	$(BIN)/python benchmarks/pages.py
 
 costs: $(READY)
 	$(BIN)/python benchmarks/notebooks.py

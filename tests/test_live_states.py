@@ -1,6 +1,7 @@
 """The page's networks beside Keras', layer by layer; and what a figure says when its state is spoilt."""
 
 import json
+import re
 import time
 
 import ipywidgets.embed
@@ -159,3 +160,39 @@ def test_a_page_without_its_state_says_so(blank, build):
     state, key = saved(code_plane(build))
     blank.set_content(alone(state, key).replace("widget-state+json", "lost", 1))
     assert "does not hold" in blank.locator("[role=alert]").inner_text()
+
+
+def others(build, x):
+    """A figure of every other kind."""
+    three = build(hidden=(4,))
+    yield widgets.Draw(three, x)
+    yield widgets.Dial({1: three, 2: build(seed=2, hidden=(4,))}, x[:3], {"rec": [2.0, 1.0]})
+    yield widgets.Frames(x[:3], ["a", "b", "c"])
+
+
+OPTIONAL = {"title", "probe", "name", "smooth"}
+
+
+def test_every_field_that_is_missing_is_named(blank, build, x):
+    crashes = []
+    blank.on("pageerror", lambda error: crashes.append(str(error)))
+    for figure in [code_plane(build), *others(build, x)]:
+        state, key = saved(figure)
+        for field in set(figure.spec) - OPTIONAL:
+            for spoilt_value in (None, {}, [], -1, "x"):
+                if (field, spoilt_value) == ("terms", {}):  # a dial without curves
+                    continue
+                copy = json.loads(json.dumps(state))
+                copy["state"][key]["state"]["spec"][field] = spoilt_value
+                blank.set_content(alone(copy, key))
+                message = blank.locator("[role=alert]")
+                blank.locator("[role=alert], canvas, .live img").first.wait_for(timeout=5000)
+                assert message.count(), (type(figure).__name__, field, spoilt_value, "was drawn all the same")
+                text = message.inner_text()
+                assert re.search(r"must|missing|needs|empty|unknown|has", text), (type(figure).__name__, field, text)
+                assert not re.search(r"undefined|not a function|Cannot read|not iterable", text), (
+                    field,
+                    spoilt_value,
+                    text,
+                )
+    assert crashes == []

@@ -1,6 +1,7 @@
 """Every page of the built book in a browser without a network: light and dark, on a phone and on a desk."""
 
 import pytest
+from living import figures
 
 pytest_plugins = ["browsing"]
 pytestmark = pytest.mark.slow
@@ -67,6 +68,7 @@ def test_every_page_is_clean(visit, pages, width, first, second):
     wrong = {}
     for name in pages:
         with visit(name, first, width) as (page, faults):
+            list(figures(page))  # those that run are part of the page
             found = page.evaluate(UNFOLD)
             page.evaluate(ONE_OF_A_KIND)
             for theme in (first, second):

@@ -1,5 +1,5 @@
 // Regulariser dial: models trained at several settings, one at a time: codes, reconstructions, and terms of the loss.
-import { array, fail, imageShape, list, number, whole } from "./state.js";
+import { array, fail, imageShape, list, number, texts, whole } from "./state.js";
 import { announcer, figure, h, picture, plot, slider, t } from "./ui.js";
 
 const WIDE = 320, HIGH = 190, LEFT = 44, BOTTOM = 34;
@@ -61,7 +61,9 @@ export function build(spec, data, model, root) {
   const shape = imageShape(spec.pictures.shape.slice(1), "the shape of pictures"), length = shape[0] * shape[1] * shape[2];
   const rebuilt = array(spec.reconstructions, "reconstructions", data, [last + 1, many, ...shape]);
   const codes = array(spec.codes, "codes", data, [last + 1, many, null]), units = whole(spec.codes.shape[2], "The size of the code", 1, 2000);
-  const colours = list(spec.colours, "colours"), terms = spec.terms ?? fail("The field terms is missing."), names = Object.keys(terms);
+  const colours = texts(spec.colours, "colours"), terms = spec.terms;
+  if (!terms || typeof terms !== "object" || Array.isArray(terms)) fail("The field terms must hold a list for each name.");
+  const names = Object.keys(terms);
   for (const name of names) list(terms[name], `The term ${name}`, last + 1).forEach((value) => number(value, `A value of ${name}`));
 
   const signed = codes.some((value) => value < 0);
@@ -116,7 +118,7 @@ export function build(spec, data, model, root) {
   const control = slider(String(spec.name), { min: 0, max: last, step: 1, value: 0, show: (v) => settings[v] }, go);
   const note = h("figcaption");
   root.append(control.element, h("div", { class: "strip" }, ...columns.map((column) => column.element)),
-    h("div", { class: "beside" }, h("figure", {}, code.canvas, note), h("figure", {}, chart.canvas, rows)), spoken.element);
+    h("div", { class: "beside" }, h("figure", {}, code.canvas, note), h("figure", { hidden: !names.length }, chart.canvas, rows)), spoken.element);
   turn(whole(model.get("setting"), "setting", 0, last));
   model.on("change:setting", () => model.get("setting") !== setting && turn(model.get("setting")));
 }

@@ -19,6 +19,7 @@ export function build(spec, data, model, root) {
   // The drawing is finer than the picture: each pixel is the share of its area that is covered.
   const fine = Math.max(1, Math.round(96 / Math.max(height, width))), ink = new Float32Array(pixels * fine * fine);
   const seen = new Float64Array(pixels), reach = (number(spec.pen, "pen") * width * fine) / 2;
+  if (spec.pen <= 0 || spec.pen > 1) fail(`pen must be a share of the width, above 0 and at most 1, got ${spec.pen}.`);
   const stamp = (x, y) => {
     for (let i = Math.max(0, Math.ceil(y - reach)); i <= Math.min(height * fine - 1, y + reach); i++)
       for (let j = Math.max(0, Math.ceil(x - reach)); j <= Math.min(width * fine - 1, x + reach); j++)

@@ -1,9 +1,9 @@
 // Frames: anything computed before, one picture at a time.
-import { file, list, whole } from "./state.js";
+import { file, list, texts, whole } from "./state.js";
 import { announcer, arrows, figure, h, player, slider, t } from "./ui.js";
 
 export function build(spec, data, model, root) {
-  const captions = list(spec.captions, "captions");
+  const captions = texts(spec.captions, "captions");
   const last = whole(captions.length, "The number of frames", 1, 500) - 1;
   const urls = list(spec.frames, "frames", captions.length).map((entry, i) => file(entry, `frame ${i + 1}`, data, "image/png"));
   const width = whole(spec.size, "size", 16, 2000);

@@ -1,6 +1,6 @@
 // Run a trained network in the page: dense, convolution, transposed convolution, and the activations of the book.
 // Sums are in double precision; the layouts of weights are Keras'.
-import { array, fail, list, own, whole } from "./state.js";
+import { array, fail, list, own, said, whole } from "./state.js";
 
 // Abramowitz and Stegun 7.1.26, within 1.5e-7
 function erf(x) {
@@ -102,7 +102,7 @@ function reshape(layer, shape) {
 }
 
 function elementwise(layer, shape) {
-  const f = own(ACTIVATIONS, layer.activation) ?? fail(`The activation ${JSON.stringify(layer.activation)} is not known here.`);
+  const f = own(ACTIVATIONS, layer.activation) ?? fail(`The activation ${said(layer.activation)} is not known here.`);
   return { run: (x) => { for (let i = 0; i < x.length; i++) x[i] = f(x[i]); return x; }, shape };
 }
 
@@ -115,7 +115,7 @@ export function network(spec, name, data) {
   input.forEach((size) => whole(size, `A size in the input of ${name}`, 1, 1e6));
   let shape = input;
   const steps = list(spec.layers, `The layers of ${name}`).map((layer, i) => {
-    const kind = own(KINDS, layer?.kind) ?? fail(`Layer ${i + 1} of ${name} is of the unknown kind ${JSON.stringify(layer?.kind)}.`);
+    const kind = own(KINDS, layer?.kind) ?? fail(`Layer ${i + 1} of ${name} is of the unknown kind ${said(layer?.kind)}.`);
     if (layer.units !== undefined) whole(layer.units, `The units of layer ${i + 1} of ${name}`, 1, 1e5);
     const step = kind(layer, shape, (field, size) => array(layer[field], `${field} of layer ${i + 1} of ${name}`, data, size));
     shape = step.shape;

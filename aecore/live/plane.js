@@ -1,5 +1,5 @@
 // Code plane: a point in a code space of two numbers, the data's codes behind it, and what the decoder makes of it.
-import { array, fail, imageShape, list, number, whole } from "./state.js";
+import { array, fail, imageShape, list, number, texts, whole } from "./state.js";
 import { network } from "./network.js";
 import { announcer, arrows, button, dragging, figure, h, picture, player, plot, slider, t } from "./ui.js";
 
@@ -10,9 +10,9 @@ export function build(spec, data, model, root) {
   const shape = imageShape(decoder.output, "the output of the decoder");
   if (decoder.input.length !== 1 || decoder.input[0] !== 2) fail(`The decoder must take 2 numbers, got (${decoder.input.join(", ")}).`);
   const codes = array(spec.codes, "codes", data, [null, 2]);
-  const names = list(spec.names, "names"); // of the labels, in the order of the colours
+  const names = texts(spec.names, "names"); // of the labels, in the order of the colours
   const labels = list(spec.labels, "labels", codes.length / 2).map((label) => whole(label, "A label", 0, names.length - 1));
-  const colours = list(spec.colours, "colours");
+  const colours = texts(spec.colours, "colours");
   const [low, high] = list(spec.range, "range", 2).map((ends) => list(ends, "An end of the range", 2).map((end) => number(end, "An end of the range")));
   if (!(low[0] < high[0] && low[1] < high[1])) fail("The range of the plane is empty.");
 

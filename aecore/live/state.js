@@ -8,24 +8,33 @@ export function fail(message) {
 /** What a table itself has under a name; not what every object inherits. */
 export const own = (table, name) => (Object.hasOwn(table, name) ? table[name] : undefined);
 
+/** A value as a message shows it. */
+export const said = (value) => (value === undefined ? "nothing" : JSON.stringify(value).slice(0, 60));
+
 export function whole(value, name, low, high) {
   if (!Number.isInteger(value) || value < low || value > high)
-    fail(`${name} must be a whole number from ${low} to ${high}, got ${JSON.stringify(value)}.`);
+    fail(`${name} must be a whole number from ${low} to ${high}, got ${said(value)}.`);
   return value;
 }
 
 export function number(value, name) {
-  if (!Number.isFinite(value)) fail(`${name} must be a number, got ${JSON.stringify(value)}.`);
+  if (!Number.isFinite(value)) fail(`${name} must be a number, got ${said(value)}.`);
   return value;
 }
 
 export function list(value, name, length) {
   if (!Array.isArray(value) || (length !== undefined && value.length !== length))
-    fail(`${name} must be a list${length === undefined ? "" : ` of ${length}`}, got ${JSON.stringify(value)?.slice(0, 60)}.`);
+    fail(`${name} must be a list${length === undefined ? "" : ` of ${length}`}, got ${said(value)}.`);
   return value;
 }
 
 const MOST = 4e6; // numbers in one array: 8 MB of a page's memory
+
+/** A list of texts with at least one in it. */
+export function texts(value, name) {
+  if (!list(value, name).length || !value.every((text) => typeof text === "string")) fail(`${name} must be a list of texts.`);
+  return value;
+}
 
 const TYPES = {
   u8: [1, (data, at) => data.getUint8(at) / 255],
@@ -42,7 +51,7 @@ export function array(entry, name, data, shape) {
     fail(`${name} must have the shape (${shape.map((s) => s ?? "any").join(", ")}), got (${sizes.join(", ")}).`);
   const count = sizes.reduce((a, b) => a * b, 1);
   if (count > MOST) fail(`${name} has ${count} numbers; at most ${MOST} can be shown.`);
-  const [bytes, read] = own(TYPES, entry.dtype) ?? fail(`${name} has the unknown type ${JSON.stringify(entry.dtype)}.`);
+  const [bytes, read] = own(TYPES, entry.dtype) ?? fail(`${name} has the unknown type ${said(entry.dtype)}.`);
   const last = sizes[sizes.length - 1] ?? 1;
   const steps = entry.dtype === "i16" ? array(entry.steps, `The steps of ${name}`, data, [last]) : null;
   const at = whole(entry.at, `The place of ${name}`, 0, Number.MAX_SAFE_INTEGER);
