@@ -3,7 +3,7 @@
 (() => {
   const VIEW = 'script[type="application/vnd.jupyter.widget-view+json"]';
   const STATE = 'script[type="application/vnd.jupyter.widget-state+json"]';
-  const modules = new Map();
+  const modules = new Map(), styles = new Set();
 
   function load(text) {
     if (!modules.has(text)) modules.set(text, import(URL.createObjectURL(new Blob([text], { type: "text/javascript" }))));
@@ -39,11 +39,9 @@
     try {
       const saved = states[JSON.parse(view.textContent).model_id];
       if (!saved?.state?._esm) throw new Error("The page does not hold this figure.");
-      if (saved.state._css && !document.querySelector(`style[data-live="${saved.state._anywidget_id}"]`)) {
-        const style = document.createElement("style");
-        style.dataset.live = saved.state._anywidget_id;
-        style.textContent = saved.state._css;
-        document.head.append(style);
+      if (saved.state._css && !styles.has(saved.state._css)) {
+        styles.add(saved.state._css);
+        document.head.append(Object.assign(document.createElement("style"), { textContent: saved.state._css }));
       }
       await (await load(saved.state._esm)).default.render({ model: stand_in(saved), el });
     } catch (error) {

@@ -135,7 +135,8 @@ def _activation(activation, where):
 
 
 def probe(function, ends, buffer):
-    """What a network gives for a hundred inputs and two extreme ones: the book's tests hold the page to it.
+    """What a network gives for a hundred inputs and two extreme ones. It travels with the figure (about 3 kB),
+    so that the tests can hold every page to what Keras computed.
 
         x_ni = m_i + r_i sin(n i^2), n = 1..100, i = 1..d,   m, r the middle and half the width of `ends`; then the ends
 

@@ -104,6 +104,13 @@ class Draw(Live):
     picture = traitlets.List(traitlets.Float()).tag(sync=True)
     code = traitlets.List(traitlets.Float()).tag(sync=True)
 
+    @traitlets.validate("code")
+    def _check_code(self, proposal):
+        code, units = proposal["value"], len(self.spec.get("ranges", ()))
+        if code and len(code) != units:
+            raise ValueError(f"Draw: wanted a code of {units} numbers, got {len(code)}.")
+        return code
+
     def __init__(self, autoencoder, examples, pen=0.1, title="Draw and reconstruct"):
         examples = check_examples(examples, (*autoencoder.shape[:-1], 1), "Draw")
         codes = autoencoder.encode(examples)

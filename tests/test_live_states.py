@@ -115,6 +115,12 @@ def spoilt(figure):
     yield change("decoder", "layers", to=[]), "output"
     yield change("decoder", "layers", -1, to={"kind": "reshape", "shape": [30000, 30000, 1]}), "shape"
     yield change("decoder", "input", to=[3]), "2"
+    yield change("decoder", "input", to=[200000, 200000]), "at most"
+    slow = {"kind": "conv", "units": 1, "size": [40, 40], "strides": [1, 1], "padding": "same"}
+    weights = {
+        name: {"dtype": "u8", "shape": size, "at": 0} for name, size in (("kernel", [40, 40, 1, 1]), ("bias", [1]))
+    }
+    yield change("decoder", to={"input": [1200, 1200, 1], "layers": [{**slow, **weights}]}), "multiplications"
     yield (lambda state: state.update(spec=None)), "spec"
     yield (lambda state: state.update(code=["a", "b"])), "code"
     yield (lambda state: state.update(_esm="not a module")), "started"
@@ -163,7 +169,7 @@ def test_a_page_without_its_state_says_so(blank, build):
 
 
 def others(build, x):
-    """A figure of every other kind."""
+    """A figure of each other kind of aecore.widgets; test_train_in_page and test_quiz spoil the others."""
     three = build(hidden=(4,))
     yield widgets.Draw(three, x)
     yield widgets.Dial({1: three, 2: build(seed=2, hidden=(4,))}, x[:3], {"rec": [2.0, 1.0]})

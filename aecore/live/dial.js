@@ -57,7 +57,7 @@ function bars({ context }, code, most, signed) {
 
 export function build(spec, data, model, root) {
   const settings = list(spec.settings, "settings").map(String), last = whole(settings.length, "The number of settings", 1, 100) - 1;
-  const inputs = array(spec.pictures, "pictures", data, [null, null, null, null]), many = spec.pictures.shape[0];
+  const inputs = array(spec.pictures, "pictures", data, [null, null, null, null]), many = whole(spec.pictures.shape[0], "The number of pictures", 1, 64);
   const shape = imageShape(spec.pictures.shape.slice(1), "the shape of pictures"), length = shape[0] * shape[1] * shape[2];
   const rebuilt = array(spec.reconstructions, "reconstructions", data, [last + 1, many, ...shape]);
   const codes = array(spec.codes, "codes", data, [last + 1, many, null]), units = whole(spec.codes.shape[2], "The size of the code", 1, 2000);

@@ -68,7 +68,7 @@ export function build(spec, data, model, root) {
   };
   const tell = () => {
     model.set("picture", Array.from(seen));
-    model.set("code", code);
+    model.set("code", [...code]); // a copy: the sliders change ours in place
     model.save_changes();
   };
   const line = (from, to) => {
@@ -80,11 +80,14 @@ export function build(spec, data, model, root) {
     encode();
     tell();
   };
+  const take = (values) => {
+    for (let i = 0, at = 0; i < height * fine; i++)
+      for (let j = 0; j < width * fine; j++) ink[at++] = values[Math.floor(i / fine) * width + Math.floor(j / fine)];
+    encode();
+  };
   const next = () => {
     example = (example + 1) % many;
-    for (let i = 0, at = 0; i < height * fine; i++)
-      for (let j = 0; j < width * fine; j++) ink[at++] = examples[example * pixels + Math.floor(i / fine) * width + Math.floor(j / fine)];
-    encode();
+    take(examples.subarray(example * pixels, (example + 1) * pixels));
     tell();
   };
   const sliders = ranges.map(([min, max], i) => slider(`${t("code unit")} ${i + 1}`, { min, max, step: (max - min) / 200, value: 0 }, (value) => {
@@ -124,11 +127,14 @@ export function build(spec, data, model, root) {
       ...Object.values(pictures).map((part) => part.element)),
     h("div", { class: "beside" }, button("Next example", next), button("Clear", clear), result),
     h("div", { class: "sliders" }, ...sliders.map((unit) => unit.element)), spoken.element);
-  next();
+  const given = () => (model.get("picture")?.length === pixels ? model.get("picture") : null);
+  if (given()) take(given()); // drawn in another view, or from Python
+  else next();
+  model.on("change:picture", () => given() && String(given()) !== String(Array.from(seen)) && take(given()));
   model.on("change:code", () => {
-    const given = model.get("code");
-    if (!Array.isArray(given) || given.length !== units || given.every((value, i) => value === code[i])) return;
-    code = [...given];
+    const wanted = model.get("code");
+    if (wanted?.length !== units || wanted.every((value, i) => value === code[i])) return;
+    code = [...wanted];
     sliders.forEach((unit, i) => unit.set(code[i]));
     decode();
   });

@@ -1,6 +1,6 @@
 // Run a trained network in the page: dense, convolution, transposed convolution, and the activations of the book.
 // Sums are in double precision; the layouts of weights are Keras'.
-import { array, fail, list, own, said, whole } from "./state.js";
+import { MOST, array, fail, list, own, said, whole } from "./state.js";
 
 // Abramowitz and Stegun 7.1.26, within 1.5e-7
 function erf(x) {
@@ -15,7 +15,6 @@ const sigmoid = (x) => (x < 0 ? Math.exp(x) / (1 + Math.exp(x)) : 1 / (1 + Math.
 export const ACTIVATIONS = {
   linear: (x) => x,
   relu: (x) => (x > 0 ? x : 0),
-  leaky_relu: (x) => (x > 0 ? x : 0.2 * x),
   elu: (x) => (x > 0 ? x : Math.expm1(x)),
   gelu: (x) => 0.5 * x * (1 + erf(x / Math.SQRT2)),
   silu: (x) => x * sigmoid(x),
@@ -32,6 +31,7 @@ export const SLOPES = {
   tanh: (x, y) => 1 - y * y,
 };
 
+const WORK = 1e8; // multiplications in a network: about a fifth of a second
 const product = (sizes) => sizes.reduce((a, b) => a * b, 1);
 
 function dense(layer, shape, weights) {
@@ -47,7 +47,7 @@ function dense(layer, shape, weights) {
     }
     return sums;
   };
-  return { run, shape: [units] };
+  return { run, shape: [units], work: inputs * units };
 }
 
 // One loop serves both directions: a transposed convolution scatters along the lines on which a convolution gathers.
@@ -60,7 +60,7 @@ function convolution(layer, shape, weights) {
   const same = layer.padding === "same";
   const length = (n, k, s) => up ? n * s + (same ? 0 : Math.max(k - s, 0)) : same ? Math.ceil(n / s) : Math.floor((n - k) / s) + 1;
   const outer = [length(height, kh, sy), length(width, kw, sx), filters];
-  if (product(outer) > 4e6 || outer[0] < 1 || outer[1] < 1) fail(`A convolution gives a picture of ${outer[0]} x ${outer[1]}.`);
+  if (product(outer) > MOST || outer[0] < 1 || outer[1] < 1) fail(`A convolution gives a picture of ${outer[0]} x ${outer[1]}.`);
   const [fine, coarse] = up ? [outer, shape] : [shape, outer];
   const before = (i, k, s) => (same ? Math.max((coarse[i] - 1) * s + k - fine[i], 0) >> 1 : 0);
   const top = before(0, kh, sy), left = before(1, kw, sx);
@@ -83,7 +83,7 @@ function convolution(layer, shape, weights) {
     }
     return sums;
   };
-  return { run, shape: outer };
+  return { run, shape: outer, work: coarse[0] * coarse[1] * kh * kw * inputs * filters };
 }
 
 function topK(layer, shape) {
@@ -97,6 +97,7 @@ function topK(layer, shape) {
 
 function reshape(layer, shape) {
   const target = list(layer.shape, "The shape of a reshape layer");
+  target.forEach((size) => whole(size, "A size of a reshape layer", 1, MOST));
   if (product(target) !== product(shape)) fail(`(${shape.join(", ")}) cannot take the shape (${target.join(", ")}).`);
   return { run: (x) => x, shape: target };
 }
@@ -113,12 +114,15 @@ export function network(spec, name, data) {
   if (!spec || typeof spec !== "object") fail(`The field ${name} is missing.`);
   const input = list(spec.input, `The input shape of ${name}`);
   input.forEach((size) => whole(size, `A size in the input of ${name}`, 1, 1e6));
-  let shape = input;
+  if (product(input) > MOST) fail(`${name} takes ${product(input)} numbers; a page can run at most ${MOST}.`);
+  let shape = input, work = 0;
   const steps = list(spec.layers, `The layers of ${name}`).map((layer, i) => {
     const kind = own(KINDS, layer?.kind) ?? fail(`Layer ${i + 1} of ${name} is of the unknown kind ${said(layer?.kind)}.`);
     if (layer.units !== undefined) whole(layer.units, `The units of layer ${i + 1} of ${name}`, 1, 1e5);
     const step = kind(layer, shape, (field, size) => array(layer[field], `${field} of layer ${i + 1} of ${name}`, data, size));
     shape = step.shape;
+    work += step.work ?? 0;
+    if (work > WORK) fail(`${name} needs more than ${WORK} multiplications, which would freeze the page.`);
     return step.run;
   });
   const run = (x) => steps.reduce((values, step) => step(values), Float64Array.from(x));

@@ -17,7 +17,7 @@ export function build(spec, data, model, root) {
   if (!(low[0] < high[0] && low[1] < high[1])) fail("The range of the plane is empty.");
 
   const area = plot(SIZE, SIZE, { tabindex: 0, role: "application", class: "plane",
-    "aria-label": t("Code plane: drag the point, or move it with the arrow keys") });
+    "aria-label": t("Code plane: drag the point, or move it with the arrow keys; Enter picks it") });
   const { context } = area;
   const across = (code) => [0, 1].map((i) => (i ? 1 - (code[1] - low[1]) / (high[1] - low[1]) : (code[0] - low[0]) / (high[0] - low[0])) * SIZE);
   const back = (x, y) => [low[0] + (x / SIZE) * (high[0] - low[0]), high[1] - (y / SIZE) * (high[1] - low[1])];
@@ -66,6 +66,7 @@ export function build(spec, data, model, root) {
   let code = [0, 0], ends = [], picking = false;
 
   const draw = () => {
+    context.clearRect(0, 0, SIZE, SIZE);
     context.drawImage(dots, 0, 0, SIZE, SIZE);
     if (ends.length) {
       context.strokeStyle = "#222";
@@ -99,7 +100,7 @@ export function build(spec, data, model, root) {
   };
   const units = [0, 1].map((i) => slider(`${t("code unit")} ${i + 1}`,
     { min: low[i], max: high[i], step: (high[i] - low[i]) / 200, value: 0 },
-    (value) => move(code.map((old, j) => (j === i ? value : old)))));
+    (value) => { play.stop(); move(code.map((old, j) => (j === i ? value : old))); }));
 
   const strip = h("div", { class: "strip", hidden: true });
   const between = (share) => [0, 1].map((i) => ends[0][i] + share * (ends[1][i] - ends[0][i]));
@@ -139,8 +140,10 @@ export function build(spec, data, model, root) {
     move(back(x, y));
     if (first) choose();
   });
-  arrows(area.canvas, (dx, dy) => move([code[0] + (dx * (high[0] - low[0])) / 100, code[1] - (dy * (high[1] - low[1])) / 100]),
-    { Enter: choose, " ": choose });
+  arrows(area.canvas, (dx, dy) => {
+    play.stop();
+    move([code[0] + (dx * (high[0] - low[0])) / 100, code[1] - (dy * (high[1] - low[1])) / 100]);
+  }, { Enter: choose, " ": choose });
   root.append(h("div", { class: "beside" }, area.canvas, h("div", { class: "stack" }, decoded.element, ...units.map((u) => u.element), pick)),
     strip, spoken.element);
   const start = list(model.get("code"), "code", 2).map((value) => number(value, "A number of the code"));

@@ -56,7 +56,7 @@ export function unlock(entry, bytes) {
 export const canonical = (value) => value.toExponential(5).replace("e+", "e");
 
 export function build(spec, data, model, root) {
-  const locked = list(spec.locked, "locked"), rounds = whole(spec.rounds, "rounds", 1, 1e6);
+  const locked = list(spec.locked, "locked"), rounds = whole(spec.rounds, "rounds", 1, 1e5), otherwise = spec.otherwise || fail("The field otherwise is missing.");
   const options = spec.options ? list(spec.options, "options") : null;
   const reply = announcer(true), name = `quiz-${Math.random().toString(36).slice(2)}`;
   reply.element.classList.add("quiz-reply");
@@ -71,14 +71,17 @@ export function build(spec, data, model, root) {
   } else {
     const input = h("input", { type: "text", inputmode: "decimal", id: name, autocomplete: "off" });
     body.append(h("div", { class: "quiz-option" }, h("label", { for: name }, t("Your number")), input));
-    answer = () => (input.value.trim() && Number.isFinite(+input.value) ? canonical(+input.value) : null);
+    answer = () => {
+      const text = input.value.trim().replace(",", "."); // many keypads have only a comma
+      return text && Number.isFinite(+text) ? canonical(+text) : null;
+    };
   }
   const judge = () => {
     const given = answer();
     if (given === null) return reply.say(t(options ? "Choose an answer first." : "Write a number first."));
     const bytes = key(spec.salt, given, rounds);
     const said = locked.map((entry) => unlock(entry, bytes)).find((text) => text !== null);
-    return reply.say(said ?? `✗ ${t("Not yet.")} ${spec.otherwise || fail("The field otherwise is missing.")}`);
+    return reply.say(said ?? `✗ ${t("Not yet.")} ${otherwise}`);
   };
   const form = h("form", { class: "quiz", onsubmit: (event) => { event.preventDefault(); judge(); } }, body, button("Check", judge));
   root.append(form, reply.element);

@@ -28,7 +28,7 @@ export function list(value, name, length) {
   return value;
 }
 
-const MOST = 4e6; // numbers in one array: 8 MB of a page's memory
+export const MOST = 4e6; // numbers in one array: 8 MB of a page's memory
 
 /** A list of texts with at least one in it. */
 export function texts(value, name) {

@@ -143,7 +143,10 @@ export function build(spec, data, model, root) {
     model.set("settings", settings);
     model.set("epoch", epoch());
     model.set("loss", loss);
-    if (everything) model.set("weights", loss === null ? [] : run.weights.map((w) => [...w]));
+    if (everything) {
+      model.set("weights", loss === null ? [] : run.weights.map((w) => [...w]));
+      model.set("trained", settings);
+    }
     model.save_changes();
   };
   const show = () => {
@@ -166,7 +169,7 @@ export function build(spec, data, model, root) {
       spoken.say(`${t("The loss is now below PCA's:")} ${state()}`);
     }
   };
-  const rest = () => {
+  const rest = (quiet = false) => {
     cancelAnimationFrame(frame);
     frame = null;
     document.removeEventListener("visibilitychange", pause);
@@ -175,7 +178,7 @@ export function build(spec, data, model, root) {
       plane.canvas.setAttribute("aria-label", `${t("The points, their reconstructions, and what the decoder makes of all codes.")} ${state()}`);
       chart.canvas.setAttribute("aria-label", `${t("The loss so far.")} ${state()}`);
     }
-    tell(true);
+    if (!quiet) tell(true);
   };
   const pause = () => {
     rest();
@@ -207,7 +210,7 @@ export function build(spec, data, model, root) {
     train(steps(), Infinity);
     pause();
   };
-  const restart = (part = {}) => {
+  const restart = (part = {}, quiet = false) => {
     settings = { ...settings, ...part };
     x = sets[names.indexOf(settings.data)];
     [principal, run, history, passed] = [pca(x), training(x, settings), [], false];
@@ -218,11 +221,12 @@ export function build(spec, data, model, root) {
     noise.set(settings.noise);
     seed.value = settings.seed;
     show();
-    rest();
+    rest(quiet);
   };
   const change = (part) => {
-    Object.assign(settings, part);
-    tell(false);
+    settings = { ...settings, ...part }; // a new object: the model would take the old one for unchanged
+    model.set("settings", settings);
+    model.save_changes();
   };
 
   const shapes = HIDDEN.some((hidden) => layers(hidden) === layers(settings.hidden)) ? HIDDEN : [settings.hidden, ...HIDDEN];
@@ -248,7 +252,7 @@ export function build(spec, data, model, root) {
       h("div", { class: "stack" }, chart.canvas, rate.element, noise.element,
         h("div", { class: "settings" }, ...Object.values(choices).map((c) => c.element), h("div", { class: "choice" }, h("label", { for: seed.id }, t("seed")), seed)))),
     spoken.element);
-  restart();
+  restart({}, model.get("weights")?.length > 0); // another view has trained: what it sent stays
   model.on("change:settings", () => JSON.stringify(model.get("settings")) !== JSON.stringify(settings) && restart(read(model.get("settings"), names)));
 }
 

@@ -6,7 +6,7 @@ const ZH = {
   "Pick two points": "选取两点", "Pick the first point": "选取第一点", "Pick the second point": "选取第二点",
   "code unit": "编码单元", code: "编码", decoded: "解码", picture: "图像", reconstruction: "重构", "error (red: missing, blue: added)": "误差（红：缺失，蓝：多余）",
   "what the encoder sees": "编码器所见", "units in use": "个单元在用", largest: "最大值",
-  "Code plane: drag the point, or move it with the arrow keys": "编码平面：拖动该点，或用方向键移动",
+  "Code plane: drag the point, or move it with the arrow keys; Enter picks it": "编码平面：拖动该点，或用方向键移动；按 Enter 键选取",
   "Drawing area: draw with the pointer; or arrow keys move the pen, space puts it down and lifts it, Delete clears":
     "绘图区：用指针绘制；或用方向键移动画笔，空格键落笔和抬笔，Delete 键清除",
   "squared error": "平方误差", "nearest label": "最近的标签", frame: "帧", "Draw here": "在此绘制",
@@ -43,7 +43,7 @@ let count = 0;
 /** A labelled native slider. Returns: {element, input, set}. `show` writes a value for people. */
 export function slider(label, { min, max, step, value, show = (v) => v.toFixed(2) }, oninput) {
   const id = `${prefix}-${++count}`;
-  const output = h("output", { for: id });
+  const output = h("output", { for: id, "aria-live": "off" }); // the slider itself speaks its value
   const input = h("input", { type: "range", id, min, max, step });
   const set = (v) => {
     input.value = v;
@@ -87,7 +87,7 @@ export function picture([height, width, channels], caption, { signed = false, si
 
 /** A canvas for drawing in units of CSS pixels, sharp on fine screens. */
 export function plot(width, height, attributes) {
-  const fine = Math.min(2, window.devicePixelRatio || 1);
+  const fine = Math.min(3, window.devicePixelRatio || 1);
   const canvas = h("canvas", { width: width * fine, height: height * fine, ...attributes });
   canvas.style.width = `${width}px`;
   canvas.style.aspectRatio = `${width} / ${height}`;
@@ -105,12 +105,13 @@ export function dragging({ canvas, place }, move) {
   let down = false;
   canvas.style.touchAction = "none";
   canvas.addEventListener("pointerdown", (event) => {
+    if (!event.isPrimary || event.button !== 0) return; // no second finger, no menu
     down = true;
     canvas.setPointerCapture(event.pointerId);
     move(...place(event), true);
   });
-  canvas.addEventListener("pointermove", (event) => down && move(...place(event), false));
-  for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, () => { down = false; });
+  canvas.addEventListener("pointermove", (event) => down && event.isPrimary && move(...place(event), false));
+  for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, (event) => { down = down && !event.isPrimary; });
 }
 
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -118,6 +119,7 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 /** Call `move(dx, dy)` at arrow keys, with steps ten times as long under shift, and `keys[name]()` at others. */
 export function arrows(element, move, keys = {}) {
   element.addEventListener("keydown", (event) => {
+    if (event.altKey || event.ctrlKey || event.metaKey) return; // the browser's own
     const arrow = ARROWS[event.key];
     if (!arrow && !keys[event.key]) return;
     event.preventDefault();
@@ -126,14 +128,14 @@ export function arrows(element, move, keys = {}) {
   });
 }
 
-/** A button that calls `step` every `pause` ms until it is pressed again or `step` returns false. */
+/** A button that calls `step` every `pause` ms until it is pressed again. */
 export function player(step, pause = 120) {
   let timer = null;
   const toggle = () => {
     const start = timer === null;
     stop();
     if (!start) return;
-    timer = setInterval(() => (element.isConnected && step() !== false) || stop(), pause);
+    timer = setInterval(() => (element.isConnected ? step() : stop()), pause);
     element.textContent = t("Pause");
   };
   const stop = () => {
@@ -161,7 +163,7 @@ export const figure = (build) => ({
       const spec = model.get("spec"), data = model.get("data");
       if (!spec || typeof spec !== "object") throw new Error("The field spec is missing.");
       root.setAttribute("aria-label", String(spec.title || ""));
-      build(spec, data, model, root);
+      return build(spec, data, model, root); // what to do when the view goes, if anything
     } catch (error) {
       root.replaceChildren(h("p", { role: "alert", class: "fault" }, `${t("This figure cannot be drawn.")} ${error.message}`));
     }
