@@ -173,7 +173,7 @@ class Peer:
                 return {"!": "model", "v": self.encode(models.pack(value), blobs)}
             except Exception:
                 pass  # a model with parts of the student's own: it stays where it is
-        # The examiner sends objects as copies, but functions stay here and are called back: they may know what is right.
+        # The examiner sends objects as copies, but its functions stay here and are called back: they may know too much.
         if not self.trusts and (models.is_model(value) or not callable(value)):
             file = io.BytesIO()
             try:
