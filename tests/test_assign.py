@@ -35,6 +35,7 @@ def master(chapter, number):
         new_markdown_cell("## 1 Twice\n\nDouble it.", id="text-1"),
         new_code_cell(answer, id=f"{chapter}-double", metadata=label(f"{chapter}-double", solution=True)),
         new_code_cell(test, id="test-1", metadata=label(f"{chapter}-double-check", grade=True, locked=True, points=2)),
+        new_code_cell("raise SystemExit('slow, and not run')", id="shown", metadata={"tags": ["not-graded"]}),
         new_markdown_cell("A remark.\n\n## 2 Half\n\nHalve it.", id="text-2"),
         new_code_cell(part, id=f"{chapter}-half", metadata=label(f"{chapter}-half", solution=True)),
         new_code_cell(

@@ -99,6 +99,8 @@ def test_functions_stay_where_they_are(ends):
         examiner.request("get", name="fails")(1)
     assert isinstance(caught.value, wire.StudentError)
     assert examiner.request("get", name="apply")(lambda v: 10 * v, 2) == 21  # a function of the test is called back
+    kind = type("Kind", (), {"__call__": lambda self, v: v + 1})()
+    assert examiner.request("get", name="apply")(kind, 2) == 4  # and not copied, even where it is an object
     assert examiner.request("get", name="double") != f  # a stand-in is equal to nothing but itself
 
 
@@ -183,6 +185,7 @@ def examined(course, **answers):
     path = folder / "student.ipynb"
     nbformat.write(notebook, path)
     result = examine.examine(path, key, None, sandbox.Limits())
+    assert result["notes"] == []  # what is only shown was not run
     return {e["name"]: e for e in result["exercises"]}
 
 

@@ -13,13 +13,17 @@ from dataclasses import dataclass, field
 import nbformat
 from IPython.core.inputtransformer2 import TransformerManager
 
+NOT_RUN = "not-graded"  # the tag of a cell that shows something, and that no answer needs
 MOST_BYTES = 64 * 2**20
 BINDING = re.compile(r"^(?:def|class)\s+(\w+)|^(\w+)\s*=", re.MULTILINE)
 
 
 @dataclass
 class Cell:
-    """A cell. role: "answer", "test", "manual", "locked" in a key, and "other"; position: its place in the notebook."""
+    """A cell. role: "answer", "test", "manual", "locked" in a key, "shown" (not run for grades), and "other".
+
+    position: its place in the notebook.
+    """
 
     source: str
     kind: str = "code"
@@ -66,9 +70,11 @@ def cell_of(raw, position):
     meta = raw.get("metadata") if isinstance(raw.get("metadata"), dict) else {}
     nbgrader = meta.get("nbgrader") if isinstance(meta.get("nbgrader"), dict) else {}
     flag = lambda name: nbgrader.get(name) is True
+    shown = isinstance(meta.get("tags"), list) and NOT_RUN in meta["tags"]
     role = (
         "manual" if flag("grade") and flag("solution")
-        else "answer" if flag("solution") else "test" if flag("grade") else "locked" if flag("locked") else "other"
+        else "answer" if flag("solution") else "test" if flag("grade")
+        else "locked" if flag("locked") else "shown" if shown else "other"
     )  # fmt: skip
     points = nbgrader.get("points")
     return Cell(
@@ -200,7 +206,7 @@ def plan(key, released, submission):
             elif not same(there.source, handed_out.source):
                 result.note(cell.exercise, f"The {what} {cell.grade_id!r} was changed; the original one was run.")
             result.steps.append((cell, None))
-        else:  # code that is given, and that a student may change
+        elif cell.role != "shown":  # code that is given, and that a student may change
             result.steps.append((cell, there.source if there else cell.source))
         add(i)
     result.unanswered = {cell.exercise for cell in key if cell.exercise} - answered

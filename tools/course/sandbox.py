@@ -227,7 +227,8 @@ class Sandbox:
         seconds, memory, number, busy = self.used()
         step, limits = self._step, self.limits
         if number > limits.processes:
-            return self.end(f"it started more than {limits.processes} processes")
+            self.end(f"it started more than {limits.processes} processes")
+            return
         self.most = max(self.most, memory)
         if memory > limits.memory:
             self.end(f"it used more than {limits.memory} MB of memory")

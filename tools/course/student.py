@@ -101,6 +101,9 @@ def main():
             frame = peer.receive()
         except wire.Gone:
             return
+        except Exception as error:  # something that cannot be had here, such as a part of the checks
+            peer.send("error", name=type(error).__name__, message=wire.text(error), trace="")
+            continue
         peer.answer(frame.pop("op"), frame)
 
 
