@@ -16,7 +16,7 @@ export TF_CPP_MIN_LOG_LEVEL = 3
 help:
 	@echo 'make book    build the book and show it in a browser'
 	@echo 'make html    build it only, into _build/html'
-	@echo 'make test    all tests: style, units on TensorFlow and JAX, notebooks, the strict build'
+	@echo 'make test    tests: style, units on TensorFlow and JAX, notebooks, the strict build'
 	@echo 'make browser-test   the built pages and live figures in a browser'
 	@echo 'make grading-test   a batch of honest and hostile submissions'
 	@echo 'make check   what to run all day: style and fast unit tests'
