@@ -24,7 +24,7 @@ class Buffer:
     def numbers(self, values):
         """Real numbers in 16 bits: steps of max / 32767, with a max of its own at each place of the last axis.
 
-        For weights that is four times closer than half precision, whose steps grow with the number.
+        For weights that is more than twice as close as half precision, in as many bytes.
         Raises: ValueError where a value is not finite.
         """
         values = np.asarray(values, "f4")

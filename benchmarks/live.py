@@ -8,13 +8,15 @@ drawn into its canvases; `frame` until the browser begins the next frame, which 
 
 import datetime
 import gzip
-import importlib.util
 import json
 import math
 import os
 import statistics
 import sys
 from pathlib import Path
+
+from pages import chromium
+from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
 SITE = ROOT / "_build" / "html"
@@ -30,13 +32,6 @@ LISTEN = """() => {
     requestAnimationFrame(() => window.times.push([draw, performance.now() - from]));
   });
 }"""
-
-
-def browser_tool():
-    spec = importlib.util.spec_from_file_location("book_browser", ROOT / "tools" / "browser.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def measure(page, moves=300):
@@ -61,25 +56,21 @@ def measure(page, moves=300):
 
 
 def main():
-    tool = browser_tool()
-    path, reason = tool.find()
-    if not path:
-        sys.exit(f"No browser: {reason}")
+    path, version, flags = chromium()
     if not (SITE / PAGE).is_file():
         sys.exit("The book is not built: run `make html` first.")
-    with tool.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=tool.FLAGS)
-        page = chromium.new_page(viewport={"width": 1280, "height": 900})
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=flags.split())
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.goto((SITE / PAGE).as_uri())
         times = measure(page)
-        version = chromium.version
-        chromium.close()
+        browser.close()
     draw, frame = zip(*times, strict=True)
     from aecore import widgets, widgets_training  # noqa: F401
 
     size = lambda content: round(len(gzip.compress(content)) / 1000, 1)
     result = {
-        "date": datetime.date.today().isoformat(), "cores": os.cpu_count(), "browser": f"Chromium {version}",
+        "date": datetime.date.today().isoformat(), "cores": os.cpu_count(), "browser": version,
         "moves": len(times), "draw_ms": {"median": round(statistics.median(draw), 2), "worst": round(max(draw), 2)},
         "frame_ms": {"median": round(statistics.median(frame), 2), "worst": round(max(frame), 2)},
         "loader_kb_gzipped": size((ROOT / "_assets" / "live.js").read_bytes()),
