@@ -1,6 +1,5 @@
 """The tools around the notebooks: the strict build, with and without solutions, the stamp, and Colab's first cell."""
 
-import importlib.util
 import json
 import os
 import re
@@ -11,16 +10,14 @@ import tempfile
 import threading
 import urllib.request
 from html.parser import HTMLParser
-from pathlib import Path
 
 import nbformat
 import pytest
 import yaml
+from browsing import ROOT, SITE, tool
 from nbclient import NotebookClient
 from sphinx.util.matching import Matcher
 
-ROOT = Path(__file__).parents[1]
-SITE = ROOT / "_build" / "html"
 URL = "https://github.com/someone/book"
 CHAPTER = "01_pca_to_autoencoders.ipynb"
 PARTS = ("[0-9]*.ipynb", "exercises/*.ipynb", "solutions/*.ipynb")
@@ -30,13 +27,6 @@ COLAB = (
     "tensorflow==2.20.0", "keras==3.13.2", "numpy==2.1.3", "jax==0.7.2", "matplotlib==3.10.0", "scikit-learn==1.6.1",
     "scikit-image", "ipywidgets==7.7.1", "ipython==7.34.0", "ipykernel==6.17.1", "anywidget==0.9.21", "setuptools>=77",
 )  # fmt: skip
-
-
-def tool(name):
-    spec = importlib.util.spec_from_file_location(f"book_{name}", ROOT / "tools" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 book, release, stamp = tool("build"), tool("release"), tool("stamp")
