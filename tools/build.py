@@ -23,6 +23,9 @@ from urllib.parse import urlsplit
 
 import yaml
 
+sys.path.insert(0, str(Path(__file__).parent))
+from executing import execute
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("tensorflow", "keras", "jax", "numpy", "scikit-learn", "scikit-image", "matplotlib")
 DEFAULTS = {"AECORE_PROFILE": "quick", "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -111,10 +114,19 @@ def derived_toc(root):
     return kept(contents)
 
 
-def run(command, **variables):
+def listed(contents):
+    """The names of all pages in the book's contents, without their endings."""
+    if isinstance(contents, list):
+        return [name for entry in contents for name in listed(entry)]
+    if not isinstance(contents, dict):
+        return []
+    own = [contents[key] for key in ("root", "file") if key in contents]
+    return own + [name for value in contents.values() if isinstance(value, list) for name in listed(value)]
+
+
+def run(command, environment):
     """Run `command`, pass its output on line by line. Returns: (exit status, the lines)."""
     lines = []
-    environment = {**os.environ, **settings(), "PYTHONUNBUFFERED": "1", **variables}
     pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
     with subprocess.Popen(command, env=environment, **pipe) as process:
         for line in process.stdout:
@@ -140,20 +152,22 @@ def build(root=ROOT):
     cache = folder / ".cache" / fingerprint(root)
     cache.mkdir(parents=True, exist_ok=True)
     os.utime(cache)
+    settled, contents = derived_config(root, cache), derived_toc(root)
     config = folder / "_config.yml"
-    config.write_text(yaml.safe_dump(derived_config(root, cache), allow_unicode=True), "utf8")
+    config.write_text(yaml.safe_dump(settled, allow_unicode=True), "utf8")
     toc = folder / "_toc.yml"
-    toc.write_text(yaml.safe_dump(derived_toc(root), allow_unicode=True, sort_keys=False), "utf8")
+    toc.write_text(yaml.safe_dump(contents, allow_unicode=True, sort_keys=False), "utf8")
     profile = folder / ".ipython" / "profile_default"
     profile.mkdir(parents=True, exist_ok=True)
     (profile / "ipython_kernel_config.py").write_text(KERNEL)
 
     print(f"Building with the profile {settings()['AECORE_PROFILE']}. Notebooks that have changed are run now.")
+    environment = {**os.environ, **settings(), "PYTHONUNBUFFERED": "1", "IPYTHONDIR": str(profile.parent)}
+    notebooks = [path for path in (root / f"{name}.ipynb" for name in listed(contents)) if path.is_file()]
+    execute(notebooks, cache, environment, settled["execute"]["timeout"])
     jupyter_book = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
     where = ["--config", str(config), "--toc", str(toc)]
-    status, lines = run(
-        [*jupyter_book, "build", str(root), "-W", "--keep-going", *where], IPYTHONDIR=str(profile.parent)
-    )
+    status, lines = run([*jupyter_book, "build", str(root), "-W", "--keep-going", *where], environment)
 
     reports = folder / "html" / "reports"
     faults = [line for line in lines if FAULT.search(line)]
