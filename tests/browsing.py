@@ -108,7 +108,7 @@ def visit(site, browser):
             faults = watch(context, base)
             page = context.new_page()
             page.goto(base + name, wait_until="load")
-            page.evaluate("async () => { await window.MathJax?.startup?.promise; await document.fonts.ready }")
+            page.evaluate("async () => { await window.formulas; await document.fonts.ready }")
             yield page, faults
         finally:
             context.close()

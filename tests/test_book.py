@@ -407,9 +407,10 @@ def test_formulas_are_served_from_the_site(pages):
     with_formulas = [p for p in pages if 'class="math' in p.read_text("utf8")]
     assert with_formulas
     for page in with_formulas:
-        scripts = [src for src in pages[page].loaded if "mathjax" in src.lower()]
+        scripts = [src for src in pages[page].loaded if re.search("mathjax|formulas", src.lower())]
         assert len(scripts) == 1
-        assert (page.parent / scripts[0].split("?")[0]).is_file()
+        script = page.parent / scripts[0].split("?")[0]
+        assert all(path.is_file() for path in (script, script.parent / "mathjax" / "tex-chtml.js"))
 
 
 @pytest.mark.slow
