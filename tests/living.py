@@ -8,6 +8,7 @@ import pytest
 from browsing import SITE
 
 FIGURES = ".live-figure"
+STAND_IN = ":scope > a img, :scope > img, :scope > .output"  # a picture, or the text of a question
 LOOK = "e => [...e.querySelectorAll('canvas, img')].map(c => c.src ?? c.toDataURL()).join()"
 
 

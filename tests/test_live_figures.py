@@ -160,15 +160,16 @@ def test_drawing_by_keyboard_and_finger(visit, live_pages):
 def test_dial_turns(visit, live_pages):
     with find(visit, live_pages, "Dial") as (page, figure, faults):
         value = lambda: figure.locator("output").inner_text()
-        terms = lambda: [float(t) for t in figure.locator("td").all_inner_texts()]
+        names = figure.locator("tr > th").all_inner_texts()
+        terms = lambda: dict(zip(names, map(float, figure.locator("td").all_inner_texts()), strict=True))
         first, before = value(), terms()
         figure.locator("input").focus()
         assert changes(figure, lambda: page.keyboard.press("ArrowRight"))
         page.keyboard.press("End")
         assert value() != first
         after = terms()
-        assert after[0] > before[0], "the stronger penalty costs squared error"
-        assert after[1] < before[1]
+        assert after["squared error"] > before["squared error"]
+        assert after["L1 penalty"] < before["L1 penalty"]
         pressed = figure.locator("button[aria-pressed=true]")
         assert pressed.get_attribute("aria-label").endswith(" 1")
         assert changes(figure, lambda: figure.locator("button.pair").nth(3).click())

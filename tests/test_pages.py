@@ -137,7 +137,7 @@ def test_theme_button_changes_the_colours(visit):
 
 def test_contents_open_on_a_phone(visit):
     with visit("book/glossary.html", width=390) as (page, faults):
-        link = page.locator(".bd-sidebar-primary a", has_text="From PCA to autoencoders")
+        link = page.locator(".bd-sidebar-primary a", has_text="1. From PCA to autoencoders")
         assert not link.is_visible()
         page.click("button.primary-toggle")
         link.click()
