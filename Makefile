@@ -10,15 +10,14 @@ NBVAL := --nbval-lax --nbval-cell-timeout=900 -n 2 --dist loadfile
 # TensorFlow's notes at its start are no result.
 export TF_CPP_MIN_LOG_LEVEL = 3
 
-.PHONY: help book html test browser-test grading-test check lint lab release stamp bench pages costs colab-test clean distclean
+.PHONY: help book html test browser-test check lint lab release stamp bench pages costs colab-test clean distclean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make book    build the book and show it in a browser'
 	@echo 'make html    build it only, into _build/html'
-	@echo 'make test    tests: style, units on TensorFlow and JAX, notebooks, the strict build'
-	@echo 'make browser-test   the built pages and live figures in a browser'
-	@echo 'make grading-test   a batch of honest and hostile submissions'
+	@echo 'make test    tests: style, units on TensorFlow and JAX, notebooks, the strict build, pages in a browser, grading'
+	@echo 'make browser-test   of these, the built pages and live figures in a browser'
 	@echo 'make check   what to run all day: style and fast unit tests'
 	@echo 'make lab     open the notebooks in JupyterLab'
 	@echo 'make release write the exercise notebooks anew out of book/solutions'
@@ -47,19 +46,15 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 
 check: lint
-	KERAS_BACKEND=tensorflow $(PYTEST) -m 'not slow'
+	KERAS_BACKEND=tensorflow $(PYTEST) -n 2 -m 'not slow'
 
 test: check
-	KERAS_BACKEND=jax $(PYTEST) -m 'not slow'
+	KERAS_BACKEND=jax $(PYTEST) -n 2 -m 'not slow'
 	AECORE_PROFILE=quick $(PYTEST) $(NBVAL) book/*.ipynb book/exercises/*.ipynb book/solutions/*.ipynb
-	$(PYTEST) -m slow tests/test_book.py tests/test_experiments.py
+	$(PYTEST) -m slow
 
-# Minutes each; not yet part of `make test`.
 browser-test: $(READY)
 	$(PYTEST) -m slow tests/test_live*.py tests/test_pages.py tests/test_learn.py tests/test_train_in_page.py tests/test_quiz.py
-
-grading-test: $(READY)
-	$(PYTEST) -m slow tests/test_grading.py
 
 lab: $(READY)
 	$(BIN)/jupyter lab book

@@ -62,6 +62,11 @@ ATTACKS = {
     "loops_when_called": ("def pca(x, d):\n    while True:\n        d += 1", "endless loop"),
     "sleeps": ("import time\ntime.sleep(10_000)", "waiting"),
     "eats_memory": ("hoard = []\nwhile True:\n    hoard.append(np.ones(10**7))", "emory"),
+    "eats_memory_when_called": ("""
+hoard = []
+def pca(x, d):
+    while True:
+        hoard.append(np.ones(10**7))""", "out of memory"),
     "eats_memory_in_processes": ("""
 import time
 for _ in range(8):
@@ -80,7 +85,6 @@ raise last""", "Error"),
     "floods": ("while True:\n    print('all work and no play ' * 1000)", "printed more than"),
     "forks": ("import time\nfor _ in range(7):\n    os.fork()\ntime.sleep(100)", "processes"),
     "answers_twice": ("os.fork()\ndef pca(x, d):\n    os.fork()\n    return x", "numbers"),
-    "leaves_early": ("os._exit(0)", "the process ended"),
     "sys_exit": ("import sys\nsys.exit(0)", "SystemExit"),
     "interrupts": ("raise KeyboardInterrupt", "KeyboardInterrupt"),
     "exits_when_called": ("def pca(x, d):\n    os._exit(0)", "the process ended"),

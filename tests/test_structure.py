@@ -73,7 +73,7 @@ def test_every_module_has_a_level():
     assert set(LEVEL) | {"__init__"} == set(TREES)
 
 
-@pytest.mark.parametrize("name", LEVEL)
+@pytest.mark.parametrize("name", sorted(LEVEL))
 def test_a_module_imports_only_lower_levels(name):
     for imported in imports(TREES[name]):
         if imported.split(".")[0] == "aecore":

@@ -135,6 +135,8 @@ class Examiner:
         text = box.output()
         if text:
             self.printed.append((cell.exercise if cell else "", text))
+        if error and error[0] == "MemoryError":
+            raise wire.Gone(f"it ran out of memory ({error[1]})")  # what it keeps would be missing later on
         if error and cell and cell.exercise:
             self.say(cell.exercise, f"The answer cell stopped with {error[0]}: {error[1]}")
         elif error and (cell is None or cell.role == "other"):
@@ -196,6 +198,8 @@ class Examiner:
                 raise wire.Gone(box.why or "the process ended")
         except Exception as error:
             points = 0.0
+            if isinstance(error, wire.StudentError) and isinstance(error, MemoryError):
+                raise wire.Gone(f"it ran out of memory ({error})") from error
             self.say(cell.exercise, reason(error, self.theirs))
         finally:
             box.output()
