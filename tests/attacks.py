@@ -66,7 +66,7 @@ ATTACKS = {
 hoard = []
 def pca(x, d):
     while True:
-        hoard.append(np.ones(10**7))""", "out of memory"),
+        hoard.append(np.ones(10**7))""", "emory"),
     "eats_memory_in_processes": ("""
 import time
 for _ in range(8):

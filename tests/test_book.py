@@ -403,6 +403,17 @@ def test_pictures_have_text_alternatives(pages):
 
 
 @pytest.mark.slow
+def test_chapters_have_the_numbers_of_their_files(pages):
+    chapters = {path: int(path.name[:2]) for path in pages if re.match(r"\d\d_", path.name)}
+    assert len(chapters) >= 3
+    for path, number in chapters.items():
+        text = path.read_text("utf8")
+        first, *sections = re.findall(r'<h[12]><span class="section-number">([\d.]+) </span>', text)
+        assert first == f"{number}."
+        assert sections == [f"{number}.{i}." for i in range(1, len(sections) + 1)]
+
+
+@pytest.mark.slow
 def test_formulas_are_served_from_the_site(pages):
     with_formulas = [p for p in pages if 'class="math' in p.read_text("utf8")]
     assert with_formulas
