@@ -51,10 +51,12 @@ check: lint
 test: check
 	KERAS_BACKEND=jax $(PYTEST) -n 2 -m 'not slow'
 	AECORE_PROFILE=quick $(PYTEST) $(NBVAL) book/*.ipynb book/exercises/*.ipynb book/solutions/*.ipynb
-	$(PYTEST) -m slow
+	$(BIN)/python tools/build.py
+	$(PYTEST) -m slow -n 2 --dist loadfile --ignore tests/test_grading.py
+	$(PYTEST) -m slow tests/test_grading.py
 
-browser-test: $(READY)
-	$(PYTEST) -m slow tests/test_live*.py tests/test_pages.py tests/test_learn.py tests/test_train_in_page.py tests/test_quiz.py
+browser-test: html
+	$(PYTEST) -n 2 --dist loadfile -m slow tests/test_live*.py tests/test_pages.py tests/test_learn.py tests/test_train_in_page.py tests/test_quiz.py
 
 lab: $(READY)
 	$(BIN)/jupyter lab book
