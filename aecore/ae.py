@@ -111,11 +111,7 @@ class Autoencoder(Model):
             raise ValueError(
                 f"{name}: wanted one target per input, got {len(arrays[0])} inputs and {len(target)} targets."
             )
-        if not self.likelihood.fits(target):
-            raise ValueError(
-                f"{name}: a {type(self.likelihood).__name__} likelihood wants {self.likelihood.wants}, got values from "
-                f"{target.min():.9g} to {target.max():.9g}. Rescale or round the data, or use SquaredError()."
-            )
+        self.likelihood.check(target, name)
         return arrays
 
     def get_config(self):
@@ -140,11 +136,4 @@ def _check_fit(encoder, decoder, likelihood):
             f"Autoencoder: the encoder gives codes of shape {encoder.output_shape[1:]}, the decoder wants ({wanted},). "
             "Build both with the same code_size."
         )
-    k = likelihood.params_per_value
-    shape = tuple(encoder.input_shape[1:]) + ((k,) if k > 1 else ())
-    if tuple(decoder.output_shape[1:]) != shape:
-        raise ValueError(
-            f"Autoencoder: for inputs {tuple(encoder.input_shape[1:])} a {type(likelihood).__name__} likelihood wants "
-            f"a decoder with output {shape}, got {tuple(decoder.output_shape[1:])}. Build it with the encoder's "
-            f"shape and params_per_value={k}."
-        )
+    likelihood.check_decoder(encoder.input_shape[1:], decoder.output_shape[1:], "Autoencoder")

@@ -20,8 +20,8 @@ EXERCISES = {p.stem: ast.parse(p.read_text()) for p in sorted((ROOT / "aecore" /
 LEVELS = (
     {"_backend", "_version", "callbacks", "corruption", "downloads", "layers", "metrics", "synthetic"},
     {"data", "objectives"},
-    {"export", "networks", "profile", "training"},
-    {"ae"},
+    {"export", "networks", "profile", "quantisers", "training"},
+    {"ae", "vq"},
     {"viz"},
     {"widgets"},
     {"widgets_training"},
