@@ -9,6 +9,7 @@ import math
 from keras import ops
 
 LOG_2 = math.log(2)
+TINY = 2.4e-38  # its half is the smallest number that float32 holds in full
 
 
 def gaussian_kl(mean, log_var, prior_mean=0.0, prior_log_var=0.0):
@@ -72,10 +73,10 @@ def js_monte_carlo(log_ratio_p, log_ratio_q, axis=-1):
 def kl_discrete(p, q):
     """KL(p || q) = sum_i p_i log(p_i / q_i) between probabilities, also those of the cells of a grid.
 
-    Args: p, q, (..., k), >= 0, with the sum 1 over k.
+    Args: p, q, (..., k), >= 0, with the sum 1 over k. Less than 2.4e-38 counts as zero.
     Returns: (...), nats; infinite where q rules out what p can bring. Chapter 9.
     """
-    there = p > 0  # a term with p = 0 is zero, whatever q
+    there = p > TINY  # a term with p = 0 is zero, whatever q
     terms = p * (ops.log(ops.where(there, p, 1.0)) - ops.log(ops.where(there, q, 1.0)))
     return ops.sum(terms, axis=-1)
 

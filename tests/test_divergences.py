@@ -113,6 +113,9 @@ def test_laws_of_discrete_divergences():
     np.testing.assert_allclose(number(dv.js_discrete(p, p)), 0, atol=1e-7)
     np.testing.assert_allclose(number(dv.kl_discrete(p, p)), 0, atol=1e-7)
     np.testing.assert_allclose(number(dv.js_discrete(np.float32([1, 0]), np.float32([0, 1]))), math.log(2), rtol=1e-6)
+    faint = np.float32([[1, 1e-40, 0], [1, 1e-44, 1e-38]])  # below what float32 holds in full
+    np.testing.assert_allclose(number(dv.js_discrete(faint, faint[::-1])), 0, atol=1e-6)
+    np.testing.assert_allclose(number(dv.kl_discrete(faint, faint[:1])), 0, atol=1e-6)
     assert (js <= np.sqrt(kl)).all()  # JS is bounded by both KLs, and they are not equal to one another
     assert not np.allclose(kl, number(dv.kl_discrete(q, p)), rtol=0.1)
 
