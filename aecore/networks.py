@@ -14,7 +14,9 @@ from aecore.data import check_whole
 from aecore.layers import TransposedDense
 
 
-def mlp_encoder(shape, hidden, code_size, *, activation="gelu", code_activation=None, dropout=0.0, seed=0):
+def mlp_encoder(
+    shape, hidden, code_size, *, activation="gelu", code_activation=None, dropout=0.0, condition_size=0, seed=0
+):
     """A dense encoder: flatten, the hidden layers, the code.
 
     Args:
@@ -24,13 +26,14 @@ def mlp_encoder(shape, hidden, code_size, *, activation="gelu", code_activation=
         activation: of the hidden layers, as in Keras.
         code_activation: of the code, as in Keras, or a layer such as layers.TopK(4); None is linear.
         dropout: share of each hidden layer's units that are switched off in training, in [0, 1).
+        condition_size: c > 0 adds a second input, (b, c), that is appended to the first.
         seed: owns the initial weights.
-    Returns: keras.Model, (b, *shape) -> (b, d).
+    Returns: keras.Model, (b, *shape) -> (b, d), or [(b, *shape), (b, c)] -> (b, d).
     Raises: ValueError where a size is not a positive integer.
     """
     shape, hidden, code_size = _check_sizes("mlp_encoder", shape, code_size, hidden=hidden)
     inputs = keras.Input(shape, name="x")
-    h = layers.Flatten()(inputs)
+    inputs, h = _conditioned("mlp_encoder", inputs, layers.Flatten()(inputs), condition_size)
     h = _dense_stack(h, hidden, activation, dropout, seed)
     codes = _dense(code_size, None if isinstance(code_activation, layers.Layer) else code_activation, seed + 99)(h)
     if isinstance(code_activation, layers.Layer):
@@ -38,7 +41,9 @@ def mlp_encoder(shape, hidden, code_size, *, activation="gelu", code_activation=
     return keras.Model(inputs, codes, name="encoder")
 
 
-def mlp_decoder(shape, hidden, code_size, *, activation="gelu", params_per_value=1, dropout=0.0, seed=0):
+def mlp_decoder(
+    shape, hidden, code_size, *, activation="gelu", params_per_value=1, dropout=0.0, condition_size=0, seed=0
+):
     """The mirror image of `mlp_encoder`: the hidden layers in reverse order, then one number per pixel.
 
     Args: as `mlp_encoder`, and
@@ -49,7 +54,8 @@ def mlp_decoder(shape, hidden, code_size, *, activation="gelu", params_per_value
     shape, hidden, code_size = _check_sizes("mlp_decoder", shape, code_size, hidden=hidden)
     (params_per_value,) = check_whole("mlp_decoder", params_per_value=params_per_value)
     inputs = keras.Input((code_size,), name="codes")
-    h = _dense_stack(inputs, hidden[::-1], activation, dropout, seed + 100)
+    inputs, h = _conditioned("mlp_decoder", inputs, inputs, condition_size)
+    h = _dense_stack(h, hidden[::-1], activation, dropout, seed + 100)
     out = shape if params_per_value == 1 else (*shape, params_per_value)
     params = layers.Reshape(out)(_dense(math.prod(out), None, seed + 199)(h))
     return keras.Model(inputs, params, name="decoder")
@@ -125,6 +131,15 @@ def tied_decoder(encoder):
 
 def _init(seed):
     return keras.initializers.GlorotUniform(seed=seed)
+
+
+def _conditioned(name, inputs, h, condition_size):
+    """The inputs of a network, and its first values: with a condition, these are appended to it."""
+    (size,) = check_whole(name, at_least=0, condition_size=condition_size)
+    if not size:
+        return inputs, h
+    condition = keras.Input((size,), name="condition")
+    return [inputs, condition], layers.Concatenate()([h, condition])
 
 
 def _dense(units, activation, seed):

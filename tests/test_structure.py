@@ -18,10 +18,10 @@ ROOT = Path(aecore.__file__).parents[1]
 TREES = {p.stem: ast.parse(p.read_text()) for p in sorted((ROOT / "aecore").glob("*.py"))}
 EXERCISES = {p.stem: ast.parse(p.read_text()) for p in sorted((ROOT / "aecore" / "exercises").glob("*.py"))}
 LEVELS = (
-    {"_backend", "_version", "callbacks", "corruption", "downloads", "layers", "metrics", "synthetic"},
+    {"_backend", "_version", "callbacks", "corruption", "divergences", "downloads", "layers", "metrics", "synthetic"},
     {"data", "objectives"},
-    {"export", "networks", "profile", "quantisers", "training"},
-    {"ae", "vq"},
+    {"distributions", "export", "networks", "profile", "quantisers", "training"},
+    {"ae", "vae", "vq"},
     {"viz"},
     {"widgets"},
     {"widgets_training"},
