@@ -67,7 +67,11 @@ class VectorQuantiser(Quantiser):
 
     def __init__(self, codes, size, decay=0.99, commitment=0.25, initializer=None, revive=0.1, seed=0, **kwargs):
         codes, size = check_whole("VectorQuantiser", codes=codes, size=size)
-        for name, value, top in (("decay", decay or 0.0, 1), ("commitment", commitment, math.inf), ("revive", revive, 1)):
+        for name, value, top in (
+            ("decay", decay or 0.0, 1),
+            ("commitment", commitment, math.inf),
+            ("revive", revive, 1),
+        ):
             if not 0 <= value < top:
                 raise ValueError(f"VectorQuantiser: {name} wants a number in [0, {top}), got {value}.")
         super().__init__(codes, size, **kwargs)
@@ -116,13 +120,14 @@ class VectorQuantiser(Quantiser):
 
     def revive_codes(self, z):
         """Give each code that is hardly used the place of a random vector of z, (m, d), and a fair share."""
-        dead = ops.stop_gradient(self.usage) < self.revive
+        base, usage = ops.convert_to_tensor(self.base), ops.convert_to_tensor(self.usage)
+        dead = usage < self.revive
         order = ops.argsort(keras.random.uniform((ops.shape(z)[0],), seed=self.draws))
         places = ops.take(z, ops.take(order, ops.arange(self.codes) % ops.shape(z)[0]), axis=0)  # (k, d)
         if self.moved is not None:
             places = places - ops.stop_gradient(self.moved)
-        self.base.assign(ops.where(dead[:, None], places, self.base))
-        self.usage.assign(ops.where(dead, 1.0, self.usage))
+        self.base.assign(ops.where(dead[:, None], places, base))
+        self.usage.assign(ops.where(dead, 1.0, usage))
 
     def follow(self, z, tokens):
         """Move the usage, and the codebook where no gradient does, towards a batch: z, (m, d); tokens, (m,)."""

@@ -182,20 +182,6 @@ def _transformer(places, codes, width, heads, blocks, dropout, seed):
     return keras.Model(inputs, layers.Dense(codes, kernel_initializer="zeros")(h), name="prior")
 
 
-def perplexity(tokens):
-    """How many codes are in use, effectively: exp(entropy of the tokens' shares), all places together.
-
-    Args: tokens, integers >= 0, any shape.
-    Returns: float, from 1 (one code) to the number of codes (all equally often). It tells nothing of how well the
-        codes are placed, nor of how predictable their order is. Chapter 12.
-    """
-    tokens = np.asarray(tokens)
-    if tokens.dtype.kind not in "ui" or tokens.size == 0 or tokens.min() < 0:
-        raise ValueError(f"perplexity: wanted tokens, integers >= 0, got {tokens.dtype} of shape {tokens.shape}.")
-    share = np.unique(tokens, return_counts=True)[1] / tokens.size
-    return float(np.exp(-np.sum(share * np.log(share))))
-
-
 def check_tokens(tokens, grid, codes, name):
     """Let tokens in where they are integers 0..codes-1 of shape (n, *grid), and say what is wrong where not.
 
@@ -219,8 +205,8 @@ def _check_parts(encoder, decoder, quantiser, likelihood):
     given, wanted = encoder.output_shape[1:], decoder.input_shape[1:]
     if len(given) < 2 or given[-1] != quantiser.size or given != wanted:
         raise ValueError(
-            f"VQVAE: wanted an encoder that gives a grid of vectors of the quantiser's size, (..., {quantiser.size}), and a "
-            f"decoder that takes it; the encoder gives {given}, the decoder takes {wanted}. Build both with grid=True "
-            f"and code_size={quantiser.size}."
+            f"VQVAE: wanted an encoder that gives a grid of vectors of the quantiser's size, (..., {quantiser.size}), "
+            f"and a decoder that takes it; the encoder gives {given}, the decoder takes {wanted}. Build both "
+            f"with grid=True and code_size={quantiser.size}."
         )
     likelihood.check_decoder(encoder.input_shape[1:], decoder.output_shape[1:], "VQVAE")
