@@ -4,8 +4,9 @@ import json
 import re
 from contextlib import contextmanager
 
+import ipywidgets.embed
 import pytest
-from browsing import SITE
+from browsing import ROOT, SITE
 
 FIGURES = ".live-figure"
 LOOK = "e => [...e.querySelectorAll('canvas, img')].map(c => c.src ?? c.toDataURL()).join()"
@@ -55,3 +56,20 @@ def changes(figure, action):
 def centre(locator):
     box = locator.bounding_box()
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def saved(figure):
+    """A figure's state as a notebook saves it."""
+    state = ipywidgets.embed.embed_data(views=[figure], drop_defaults=False)["manager_state"]
+    return state, figure.model_id
+
+
+def alone(state, model_id):
+    """A page with one figure and nothing else but the loader."""
+    view = json.dumps({"version_major": 2, "version_minor": 0, "model_id": model_id})
+    return (
+        "<!doctype html><html lang=en><title>figure</title><div class=live-figure><img alt='the picture'>"
+        f'<script type="application/vnd.jupyter.widget-view+json">{view}</script></div>'
+        f'<script type="application/vnd.jupyter.widget-state+json">{json.dumps(state)}</script>'
+        f"<script>{(ROOT / '_assets' / 'live.js').read_text('utf8')}</script>"
+    )

@@ -4,35 +4,18 @@ import json
 import re
 import time
 
-import ipywidgets.embed
 import keras
 import numpy as np
 import pytest
-from browsing import ROOT
+from codes import small_vae, small_vq
+from living import alone, saved
 
-from aecore import export, widgets
+from aecore import export, widgets, widgets_codes
 
 pytestmark = pytest.mark.slow
 
 
 # ---- the runtime beside Keras, for every kind of layer ----
-
-
-def saved(figure):
-    """A figure's state as a notebook saves it."""
-    state = ipywidgets.embed.embed_data(views=[figure], drop_defaults=False)["manager_state"]
-    return state, figure.model_id
-
-
-def alone(state, model_id):
-    """A page with one figure and nothing else but the loader."""
-    view = json.dumps({"version_major": 2, "version_minor": 0, "model_id": model_id})
-    return (
-        "<!doctype html><html lang=en><title>figure</title><div class=live-figure><img alt='the picture'>"
-        f'<script type="application/vnd.jupyter.widget-view+json">{view}</script></div>'
-        f'<script type="application/vnd.jupyter.widget-state+json">{json.dumps(state)}</script>'
-        f"<script>{(ROOT / '_assets' / 'live.js').read_text('utf8')}</script>"
-    )
 
 
 @pytest.fixture
@@ -59,6 +42,9 @@ def networks():
     yield conv_encoder((16, 16, 3), (4, 6), 5)
     yield conv_decoder((16, 16, 3), (4, 6), 5)
     yield tied_decoder(mlp_encoder((4, 4, 1), (7,), 3, dropout=0.3))
+    grid = dict(shape=(8, 8, 3), filters=(4, 6), code_size=5, grid=True)
+    yield conv_encoder(**grid)
+    yield conv_decoder(**grid)
     yield keras.Sequential([keras.Input((6,)), k.Dense(8), TopK(3), k.Dense(5, use_bias=False)])
 
 
@@ -174,6 +160,10 @@ def others(build, x):
     yield widgets.Draw(three, x)
     yield widgets.Dial({1: three, 2: build(seed=2, hidden=(4,))}, x[:3], {"rec": [2.0, 1.0]})
     yield widgets.Frames(x[:3], ["a", "b", "c"])
+    vae, vq = small_vae(2), small_vq()
+    yield widgets.CodePlane(vae, vae.encode(x), np.arange(60) % 3, pictures=x)
+    yield widgets_codes.Traversals(small_vae(4), x)
+    yield widgets_codes.Tokens(vq, x, samples=vq.encode(x[:3]))
 
 
 OPTIONAL = {"title", "probe", "name", "smooth"}

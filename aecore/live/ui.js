@@ -21,6 +21,9 @@ const ZH = {
   "Not yet.": "还不对。",
 };
 
+/** Add a figure's own Chinese texts: they travel with that figure only. */
+export const translate = (texts) => Object.assign(ZH, texts);
+
 /** A text of the figure in the page's language. */
 export const t = (text) => (document.documentElement.lang.startsWith("zh") && ZH[text]) || text;
 
@@ -145,6 +148,21 @@ export function player(step, pause = 120) {
   };
   const element = button("Play", toggle);
   return { element, stop };
+}
+
+/** Do a list of things, for `most` ms in each frame, so that the page stays awake; a newer list takes the older one's place. */
+export function paced(most = 12) {
+  let tasks = [], frame = null;
+  const work = (slice) => {
+    const until = performance.now() + slice;
+    do tasks.shift()?.(); while (tasks.length && performance.now() < until);
+    frame = tasks.length ? requestAnimationFrame(() => work(most)) : null;
+  };
+  return (next, slice = most) => {
+    cancelAnimationFrame(frame);
+    tasks = next;
+    work(slice);
+  };
 }
 
 /** A line that screen readers speak once it has stood still for a moment; `seen` by everybody or not. */
