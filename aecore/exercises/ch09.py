@@ -36,8 +36,8 @@ def paid(data, others, sign=1):
 
 
 def games(rng):
-    for n, scale, offset in ((6, 1.0, 0.0), (9, 3.0, 2000.0)):
-        yield rng.normal(offset, scale, (n, n)) + scale * np.eye(n)
+    for n, scale, offset in ((6, 1.0, 0.0), (9, 3.0, 800.0)):
+        yield (rng.normal(offset, scale, (n, n)) + scale * np.eye(n),)
 
 
 def nce(scores):
