@@ -10,10 +10,10 @@ numpy = keras.ops.convert_to_numpy
 normal = keras.initializers.RandomNormal(stddev=1.0, seed=3)
 
 
-def small(quantiser, likelihood=None, optimizer=None, seed=0):
+def small(quantiser, likelihood=None, optimizer=None, seed=0, fused=None):
     net = dict(shape=(8, 8, 1), filters=(4,), code_size=quantiser.size, grid=True, seed=seed)
     model = VQVAE(conv_encoder(**net), conv_decoder(**net), quantiser, likelihood=likelihood)
-    model.compile(optimizer or keras.optimizers.SGD(1e-2))
+    model.compile(optimizer or keras.optimizers.SGD(1e-2), jit_compile=fused)
     return model
 
 

@@ -58,9 +58,11 @@ def test_no_gradient_of_the_loss_reaches_a_codebook_that_follows_a_mean():
     assert len(VectorQuantiser(7, 3, decay=None).trainable_weights) == 1
 
 
-def test_the_codebook_follows_the_means(x):
+@pytest.mark.parametrize("fused", [None, True])
+def test_the_codebook_follows_the_means(fused, x):
     """Three steps of one batch, against a loop over codes that keeps sums and counts apart (van den Oord, A.1)."""
-    model = small(VectorQuantiser(6, 2, decay=0.8, initializer=normal, revive=0.0), optimizer=keras.optimizers.SGD(0.0))
+    quantiser = VectorQuantiser(6, 2, decay=0.8, initializer=normal, revive=0.0)
+    model = small(quantiser, optimizer=keras.optimizers.SGD(0.0), fused=fused)
     book, batch = numpy(model.quantiser.codebook).astype("float64"), x[:20]
     z = model.encode_batch(batch).reshape(-1, 2).astype("float64")
     counts = np.full(6, len(z) / 6)  # a fair share each, to begin with
@@ -112,8 +114,9 @@ def test_dead_codes_move_into_the_data_where_asked(decay, revive, x):
     assert (gone <= 1 and used >= 7) if revive else (gone == 7 and used == 1)
 
 
-def test_fewer_vectors_than_codes_place_them_twice(x):
-    model = small(VectorQuantiser(50, 2))
+@pytest.mark.parametrize("fused", [None, True])
+def test_fewer_vectors_than_codes_place_them_twice(fused, x):
+    model = small(VectorQuantiser(50, 2), fused=fused)
     model.fit(x[:2], batch_size=2, verbose=0)  # 32 vectors
     assert np.isfinite(numpy(model.quantiser.codebook)).all()
     assert model.encode(x[:2]).max() < 50
