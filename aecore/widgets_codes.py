@@ -99,8 +99,12 @@ class Tokens(Live):
         grid, codes = tuple(model.grid), int(model.quantiser.codes)
         if len(grid) != 2 or model.shape[0] % grid[0] or model.shape[1] % grid[1]:
             raise ValueError(f"Tokens: wanted a grid of two axes that divides {model.shape} evenly, got {grid}.")
-        if codes > 1024:
-            raise ValueError(f"Tokens: a palette has room for 1024 codes, got {codes}.")
+        height = model.shape[0] // grid[0]
+        if codes > 1024 or codes * height > 30000:
+            raise ValueError(
+                f"Tokens: a palette has room for 1024 codes of small patches, got {codes} of {height} pixels in "
+                "height. Train with fewer codes."
+            )
         drawn = None if samples is None else check_tokens(samples, grid, codes, "Tokens (samples)")
         if drawn is not None and len(drawn) > 100:
             raise ValueError(f"Tokens: wanted at most 100 samples, got {len(drawn)}. Show fewer.")

@@ -33,6 +33,7 @@ export function build(spec, data, model, root) {
   const used = list(spec.used, "used", codes).map((count) => whole(count, "A count in used", 0, Number.MAX_SAFE_INTEGER));
   const patches = array(spec.patches, "patches", data, [codes, null, null, channels]);
   const patch = imageShape(spec.patches.shape.slice(1), "the shape of patches"), [ph, pw] = patch;
+  whole(codes * ph, "The height of all patches, one below the other,", 1, 30000); // more than a canvas can hold
   const order = used.map((_, k) => k).sort((a, b) => used[b] - used[a] || a - b), placeOf = [];
   order.forEach((token, place) => { placeOf[token] = place; });
 
@@ -50,7 +51,7 @@ export function build(spec, data, model, root) {
     context.strokeRect(((i % columns) * SIDE) / columns + 1, (Math.floor(i / columns) * tall) / rows + 1, SIDE / columns - 2, tall / rows - 2);
   };
   const draw = () => {
-    const { context } = board, w = SIDE / columns, l = tall / rows, values = decoder.run(now), tell = Math.min(w, l) >= 24;
+    const { context } = board, w = SIDE / columns, l = tall / rows, values = decoder.run(now), tell = Math.min(w, l) >= 34;
     context.imageSmoothingEnabled = screen.context.imageSmoothingEnabled = false;
     context.font = "bold 11px sans-serif";
     context.lineJoin = "round";

@@ -57,7 +57,7 @@ export function build(spec, data, model, root) {
     return { canvas: part.canvas, draw };
   };
   const latents = order.map((j) => {
-    const [min, max] = ranges[j], control = slider(`${t("latent")} ${j + 1}`, { min, max, step: (max - min) / 120, value: min }, (value) => move(j, value));
+    const [min, max] = ranges[j], control = slider(`${t("latent")} ${j + 1}`, { min, max, step: ((max - min) / 120) * (1 - 1e-9), value: min }, (value) => move(j, value));
     const pictures = strip(j), span = h("div", { class: "span" }), bar = h("span", { class: "amount" });
     bar.style.width = `${(100 * Math.abs(activity[j])) / top}%`;
     const text = `${sizes ? "KL" : t("variance")} ${activity[j].toFixed(2)}${sizes ? ` ${t("nats")}` : ""}${active[j] ? "" : `, ${t("inactive")}`}`;
