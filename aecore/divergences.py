@@ -91,6 +91,23 @@ def js_discrete(p, q):
     return (kl_discrete(p, average) + kl_discrete(q, average)) / 2
 
 
+def total_correlation(z, mean, log_var):
+    """How much the coordinates of a batch's codes depend on one another, as if the batch were all the data.
+
+        log q(z) - sum_j log q(z_j),   q(z) = (1/b) sum_i N(z | mean_i, exp(log_var_i)),   z ~ q
+
+    Its mean over codes drawn from q is KL(q(z) || prod_j q(z_j)).
+
+    Args: z, codes, (..., d); mean, log_var, of the batch's posteriors, (b, d).
+    Returns: (...), nats.
+    Source: Chen et al. 2018, equation 2 and section 4.1. Differs: their minibatch weights divide by b times the number
+        of examples, which adds a constant and leaves the gradient as it is. Chapter 11.
+    """
+    log_q = -0.5 * (ops.square(z[..., None, :] - mean) * ops.exp(-log_var) + log_var + math.log(2 * math.pi))
+    alone = importance_bound(log_q, axis=-2)  # the log of the mean density, for each coordinate: (..., d)
+    return importance_bound(ops.sum(log_q, axis=-1)) - ops.sum(alone, axis=-1)
+
+
 # --- from samples alone -----------------------------------------------------------------------------
 
 

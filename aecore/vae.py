@@ -9,7 +9,7 @@ from keras import ops
 from aecore import _backend
 from aecore.data import check_examples, check_whole
 from aecore.distributions import Normal, Prior, StandardNormal
-from aecore.divergences import gaussian_kl, importance_bound
+from aecore.divergences import gaussian_kl, importance_bound, total_correlation
 from aecore.objectives import Bernoulli, Likelihood, SquaredError
 from aecore.training import Model, check_kind, in_chunks
 
@@ -40,6 +40,8 @@ class VAE(Model):
         free_bits: nats per coordinate, >= 0, of the batch's mean KL; with the prior N(0, I) only.
         samples: s, codes drawn for each example in a training step, >= 1.
         importance_weighted: train on the tighter bound of s samples.
+        dependence: a further price, >= 0, per nat of total correlation, estimated on the batch. With beta = 1 and
+            dependence = w - 1 it is the beta-TCVAE with weight w. Reported as `tc`.
         classes: c >= 2, labels 0..c-1 given to encoder and decoder, each of which then has a second input (b, c)
             (`condition_size=c` in networks.py); `fit` and all verbs want `condition`. None: no condition.
         binarise: toss each grey pixel anew whenever `fit` or `evaluate` sees it (dynamic binarisation).
@@ -48,7 +50,8 @@ class VAE(Model):
     Raises: ValueError where parts do not fit one another or a number is out of range, TypeError for a part of
         another kind.
     Source: Kingma and Welling 2014; Higgins et al. 2017 (beta); Burda et al. 2016 (importance weights); Kingma et al.
-        2016, equation 15 (free bits, each coordinate a group of its own); Sohn et al. 2015 (conditional).
+        2016, equation 15 (free bits, each coordinate a group of its own); Chen et al. 2018, equation 4 (dependence);
+        Sohn et al. 2015 (conditional).
 
     Example:
         net = dict(shape=(28, 28, 1), hidden=(400,))
@@ -60,19 +63,20 @@ class VAE(Model):
         vae.log_prob(x, samples=1000)   # (n,), nats
     """
 
-    arguments = ("encoder", "decoder", "likelihood", "prior", "free_bits", "samples", "importance_weighted", "classes",
-                 "binarise", "grey", "seed")  # fmt: skip
+    arguments = ("encoder", "decoder", "likelihood", "prior", "free_bits", "samples", "importance_weighted",
+                 "dependence", "classes", "binarise", "grey", "seed")  # fmt: skip
 
     def __init__(
         self, encoder, decoder, *, likelihood=None, prior=None, beta=1.0, free_bits=0.0, samples=1,
-        importance_weighted=False, classes=None, binarise=False, grey=False, seed=0, **kwargs,
+        importance_weighted=False, dependence=0.0, classes=None, binarise=False, grey=False, seed=0, **kwargs,
     ):  # fmt: skip
-        super().__init__(terms=["rec", "kl"] + ["gain"] * importance_weighted, **kwargs)
+        terms = ["rec", "kl"] + ["gain"] * importance_weighted + ["tc"] * (dependence > 0)
+        super().__init__(terms=terms, **kwargs)
         likelihood = Bernoulli() if likelihood is None else likelihood
         check_kind("VAE", "encoder", encoder, keras.Model, "mlp_encoder(shape, hidden, code_size=2 * d)")
         check_kind("VAE", "decoder", decoder, keras.Model, "mlp_decoder(shape, hidden, code_size=d)")
         check_kind("VAE", "likelihood", likelihood, Likelihood, "Bernoulli()")
-        for name, value in {"beta": beta, "free_bits": free_bits}.items():
+        for name, value in {"beta": beta, "free_bits": free_bits, "dependence": dependence}.items():
             if not (math.isfinite(value) and value >= 0):
                 raise ValueError(f"VAE: {name} must be a finite number >= 0, got {value}.")
         check_whole("VAE", samples=samples)
@@ -84,7 +88,7 @@ class VAE(Model):
         check_kind("VAE", "prior", self.prior, Prior, "MixturePrior(code_size, components)")
         self.prior.use(encoder)
         _check_bound(self.prior, self.code_size, free_bits, importance_weighted)
-        self.beta_at_start, self.free_bits, self.samples = beta, free_bits, samples
+        self.beta_at_start, self.free_bits, self.samples, self.dependence = beta, free_bits, samples, dependence
         self.importance_weighted, self.classes = importance_weighted, classes
         self.binarise, self.grey, self.seed = binarise, grey, seed
         self.beta = self.add_weight(shape=(), initializer=keras.initializers.Constant(beta), trainable=False)
@@ -147,6 +151,9 @@ class VAE(Model):
             kl = self.prior.kl(q, z)  # (b,) in closed form, else (s, b)
             terms = {}
         kl = ops.mean(ops.reshape(kl, (-1, ops.shape(rec)[1])), axis=0)
+        if self.dependence:
+            tc = total_correlation(z, q.mean, q.log_var)  # (s, b)
+            terms["tc"] = (ops.mean(tc, axis=0), self.dependence)
         if self.free_bits:
             each = ops.mean(gaussian_kl(q.mean[..., None], q.log_var[..., None]), axis=0)  # (d,)
             terms["free"] = (ops.sum(ops.relu(self.free_bits - each)), self.beta)
