@@ -36,7 +36,7 @@ PARITY = """async (i) => {
   return found;
 }""".replace("MODULE", MODULE)
 DRAWN = """e => [...e.querySelectorAll("canvas")].every(c =>
-  new Set(c.getContext("2d").getImageData(0, 0, c.width, c.height).data).size > 2)"""
+  new Set(new Uint32Array(c.getContext("2d").getImageData(0, 0, c.width, c.height).data.buffer)).size > 1)"""
 
 
 def in_chinese(route):

@@ -160,6 +160,11 @@ def others(build, x):
     yield widgets.Draw(three, x)
     yield widgets.Dial({1: three, 2: build(seed=2, hidden=(4,))}, x[:3], {"rec": [2.0, 1.0]})
     yield widgets.Frames(x[:3], ["a", "b", "c"])
+    yield from of_codes(x)
+
+
+def of_codes(x):
+    """The plane with ellipses, the traversals, and the tokens."""
     vae, vq = small_vae(2), small_vq()
     yield widgets.CodePlane(vae, vae.encode(x), np.arange(60) % 3, pictures=x)
     yield widgets_codes.Traversals(small_vae(4), x)
@@ -191,4 +196,45 @@ def test_every_field_that_is_missing_is_named(blank, build, x):
                     spoilt_value,
                     text,
                 )
+    assert crashes == []
+
+
+WRONG = (  # figure, field, what it becomes, a word that the message must have
+    (0, ("log_var", "shape"), [3, 2], "log_var"),
+    (0, ("pictures", "shape"), [60, 8, 8, 3], "pictures"),
+    (1, ("mean", "shape"), [10, 3], "mean"),
+    (1, ("order",), [0, 99], "order"),
+    (1, ("ranges", 0), [1, 1], "empty"),
+    (1, ("steps",), 1000, "steps"),
+    (2, ("decoder", "layers", 0, "codes"), 5, "table"),
+    (2, ("decoder", "layers", 0, "units"), 10**9, "units"),
+    (2, ("decoder", "input"), [400, 400], "1024"),
+    (2, ("decoder", "input"), [16], "picture"),
+    (2, ("tokens", "at"), 10**7, "bytes"),
+    (2, ("samples", "shape"), [3, 8, 2], "samples"),
+    (2, ("patches", "shape"), [9, 2, 2, 3], "patches"),
+)
+
+
+def test_what_is_wrong_with_codes_is_named(blank, x):
+    crashes = []
+    blank.on("pageerror", lambda error: crashes.append(str(error)))
+    states = [saved(figure) for figure in of_codes(x)]
+    cases = [(json.loads(json.dumps(states[i][0])), states[i][1], field, to, word) for i, field, to, word in WRONG]
+    for state, key, field, to, _ in cases:
+        place = state["state"][key]["state"]["spec"]
+        for part in field[:-1]:
+            place = place[part]
+        place[field[-1]] = to
+    for state, key in states:
+        for buffer in state["state"][key]["buffers"]:
+            buffer["data"] = "//9/" * (len(buffer["data"]) // 4)
+        cases.append((state, key, "weights", "NaN", "finite"))
+    for state, key, field, to, word in cases:
+        blank.set_content(alone(state, key))
+        blank.locator("[role=alert], canvas").first.wait_for(timeout=5000)
+        message = blank.locator("[role=alert]")
+        assert message.count(), (field, to, "was drawn all the same")
+        assert word in message.inner_text(), (field, to, message.inner_text())
+        assert blank.locator("canvas").count() == 0
     assert crashes == []

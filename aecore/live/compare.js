@@ -1,4 +1,4 @@
-// Two pictures of one shape, and what changed between them.
+// What figures with examples share: what changed between two pictures, buttons with pictures, and work in slices.
 import { h, picture } from "./ui.js";
 
 /** A picture whose `draw` takes the values before and after: the second one, paled, in blue where it is brighter and in red where darker. */
@@ -30,4 +30,19 @@ export function gallery(values, shape, choose, name) {
     return h("button", { type: "button", class: "pair", "aria-label": `${name} ${i + 1}`, onclick: () => choose(i) }, part.canvas);
   });
   return { buttons, press: (chosen) => buttons.forEach((element, i) => element.setAttribute("aria-pressed", i === chosen)) };
+}
+
+/** Do a list of things, for `most` ms in each frame, so that the page stays awake; a newer list takes the older one's place. */
+export function paced(most = 12) {
+  let tasks = [], frame = null;
+  const work = (slice) => {
+    const until = performance.now() + slice;
+    do tasks.shift()?.(); while (tasks.length && performance.now() < until);
+    frame = tasks.length ? requestAnimationFrame(() => work(most)) : null;
+  };
+  return (next, slice = most) => {
+    cancelAnimationFrame(frame);
+    tasks = next;
+    work(slice);
+  };
 }

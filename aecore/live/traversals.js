@@ -1,8 +1,8 @@
 // Traversals: the code of an example, one latent moved at a time, and what the decoder makes of it.
 import { array, fail, imageShape, list, number, whole } from "./state.js";
 import { network } from "./network.js";
-import { comparison, gallery } from "./compare.js";
-import { announcer, button, figure, h, paced, picture, slider, t, translate } from "./ui.js";
+import { comparison, gallery, paced } from "./compare.js";
+import { announcer, button, figure, h, picture, slider, t, translate } from "./ui.js";
 
 translate({
   latent: "潜变量", variance: "方差", inactive: "未使用", example: "样本", "example x": "样本 x", nats: "奈特", "latents active": "个潜变量在用", of: "/",
