@@ -161,14 +161,14 @@ class Dial(Live):
     """Models trained at several settings, side by side in one place: turn the dial and see what the setting does.
 
     Args:
-        models: dict setting -> Autoencoder, in the order of the dial, with codes of one size.
+        models: dict setting -> Autoencoder or VAE, in the order of the dial, with codes of one size.
         pictures: what they encode, (n, h, w, c) in [0, 1]; about eight fit beside one another.
         terms: dict name -> one number for each setting: the terms of the loss, measured.
         name: what is set, for example "lambda".
         title: what the figure is, for screen readers.
     Traits: setting, from 0: where the dial stands.
     Raises: ValueError where numbers of settings or shapes do not fit.
-    Chapter 2.
+    Chapters 2 and 10.
     """
 
     _esm = _module("dial")
@@ -179,7 +179,7 @@ class Dial(Live):
         wrong = {key: len(values) for key, values in terms.items() if len(values) != len(models)}
         if wrong:
             raise ValueError(f"Dial: wanted {len(models)} numbers for each term, one for each setting, got {wrong}.")
-        codes = [model.encode(pictures) for model in models.values()]
+        codes = [export.posterior(model.encode(pictures))[0] for model in models.values()]
         if len({c.shape for c in codes}) != 1:
             raise ValueError(f"Dial: wanted codes of one size, got {[c.shape[-1] for c in codes]}.")
         rebuilt = np.stack([model.decode(c) for model, c in zip(models.values(), codes, strict=True)])
