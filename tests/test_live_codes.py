@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from codes import small_vae, small_vq
 from living import centre, changes
+from test_live import PARITY
 
 from aecore import widgets, widgets_codes
 from aecore.distributions import Normal
@@ -277,10 +278,11 @@ def test_samples_and_examples_can_be_called_up(stand, board, x):
 
 
 @pytest.mark.parametrize(("name", "words"), [("plane", "最近的样本"), ("walk", "潜变量"), ("board", "词元")])
-def test_every_figure_speaks_chinese_and_fits_a_phone(stand, request, name, words):
+def test_every_figure_computes_as_keras_speaks_chinese_and_fits_a_phone(stand, request, name, words):
     figure = request.getfixturevalue(name)[-1]
     with stand(figure, lang="zh-CN", width=390, has_touch=True, is_mobile=True) as (page, live, faults):
         assert words in live.inner_text()
+        assert max(page.evaluate(PARITY, 0)["decoder"].values()) < 1e-3
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         area = live.locator("canvas.plane, .track canvas, .grids canvas").first
         area.scroll_into_view_if_needed()
