@@ -66,7 +66,7 @@ def test_the_stub_is_rejected(name):
     reply = check(name, answer(RELEASED, name))
     assert reply.passed is False
     # What the functions to repair are told:
-    broken = "another matrix|noise and all|Two things are wrong|ceiling is gone|asks each unit"
+    broken = "another matrix|noise and all|Two things are wrong|ceiling is gone|asks each unit|terms are averages"
     assert re.search("no answer yet|returns nothing|" + broken, reply.message), reply
 
 
