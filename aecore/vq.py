@@ -1,5 +1,7 @@
 """The autoencoder with discrete codes, and a prior over its tokens. Chapter 12."""
 
+import math
+
 import keras
 import numpy as np
 from keras import ops
@@ -126,21 +128,26 @@ class CodePrior(Model):
         self.grid, self.codes = grid, codes
         self.config = {"grid": grid, "codes": codes, "width": width, "heads": heads, "blocks": blocks}
         self.config |= {"dropout": dropout, "seed": seed}
-        self.network = _transformer(int(np.prod(grid)), codes, width, heads, blocks, dropout, seed)
+        self.network = _transformer(math.prod(grid), codes, width, heads, blocks, dropout, seed)
         self.likelihood = Categorical(codes)
         self.logits_batch = _backend.compiled(self.network)
         self.built = True
 
     def call(self, tokens, training=False):
-        return {"logits": self.network(tokens, training=training)}  # (b, places, k)
+        return {"logits": self.network(self.row(tokens), training=training)}  # (b, places, k)
+
+    def row(self, tokens):
+        """Tokens one after another, as the network takes them: (b, *grid) -> (b, places), float32."""
+        return ops.cast(ops.reshape(tokens, (-1, math.prod(self.grid))), "float32")
 
     def compute_loss(self, x, y=None, y_pred=None, sample_weight=None, training=True):
-        return self.total(sample_weight, nll=(self.likelihood.nll(x, y_pred["logits"]), 1.0))
+        return self.total(sample_weight, nll=(self.likelihood.nll(self.row(x), y_pred["logits"]), 1.0))
 
     def log_prob(self, tokens, batch_size=1024):
         """log p(tokens), exactly: (n, *grid) -> (n,), in nats. Divide by -log 2 for bits."""
         nll = lambda part: ops.convert_to_numpy(self.likelihood.nll(part, self.logits_batch(part)))
-        return -in_chunks(nll, self.check(tokens)[0], batch_size, "log_prob")
+        rows = self.check(tokens)[0].reshape(len(tokens), -1).astype("float32")
+        return -in_chunks(nll, rows, batch_size, "log_prob")
 
     def sample(self, n, seed=0, batch_size=1024):
         """New grids of tokens, one place after another: (n, *grid), integers 0..k-1. seed owns the draws."""
@@ -153,13 +160,13 @@ class CodePrior(Model):
                 tokens[:, i] = np.argmax(logits + rng.gumbel(size=logits.shape), axis=-1)  # a draw from softmax(logits)
             return tokens
 
-        blank = np.zeros((n, int(np.prod(self.grid))), "float32")
+        blank = np.zeros((n, math.prod(self.grid)), "float32")
         return in_chunks(draw, blank, batch_size, "sample").astype("int32").reshape(n, *self.grid)
 
     def check(self, x, y=None):
         if y is not None:
             raise ValueError("CodePrior: it learns the tokens alone. Leave y out.")
-        return (check_tokens(x, self.grid, self.codes, "CodePrior").reshape(len(x), -1).astype("float32"),)
+        return (check_tokens(x, self.grid, self.codes, "CodePrior"),)
 
     def get_config(self):
         return {**super().get_config(), **self.config}

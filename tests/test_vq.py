@@ -39,7 +39,9 @@ def test_the_loss_is_the_sum_of_its_terms(x):
 def test_the_prior_sums_to_one_over_all_grids():
     prior = small_prior()
     every = np.array(list(itertools.product(range(3), repeat=4))).reshape(-1, 2, 2)
-    prior.fit(rng.integers(0, 3, (64, 2, 2)) ** 2 // 2, epochs=30, batch_size=32, verbose=0)
+    tokens = rng.integers(0, 3, (64, 2, 2)) ** 2 // 2
+    history = prior.fit(tokens, epochs=30, batch_size=32, validation_data=tokens[:20], verbose=0).history
+    assert history["val_nll"][-1] == pytest.approx(-prior.log_prob(tokens[:20]).mean(), rel=1e-5)
     log_probs = prior.log_prob(every)
     assert np.exp(log_probs).sum() == pytest.approx(1, abs=1e-5)
     assert log_probs.std() > 0.5  # it has learned something
