@@ -5,6 +5,7 @@ two sets of samples one number for the pair of sets. Chapter 9 derives all of it
 """
 
 import math
+from numbers import Real
 
 from keras import ops
 
@@ -126,7 +127,7 @@ def multiquadratic_kernel(x, y, bandwidth):
 
 def median_distance(x, y):
     """The median of the distances |x_i - y_j|, a common bandwidth: (n, d), (m, d) -> a number. Chapter 9."""
-    return ops.sqrt(ops.median(_squared_distances(x, y)))
+    return ops.median(ops.sqrt(_squared_distances(x, y)))
 
 
 def mmd(x, y, bandwidth, kernel=gaussian_kernel, unbiased=True):
@@ -147,7 +148,7 @@ def mmd(x, y, bandwidth, kernel=gaussian_kernel, unbiased=True):
     n, m = x.shape[0], y.shape[0]
     if n < 2 or m < 2:
         raise ValueError(f"mmd: wanted at least two samples of each distribution, got {n} and {m}.")
-    if not isinstance(bandwidth, (int, float)) or not 0 < bandwidth < float("inf"):
+    if not isinstance(bandwidth, Real) or not 0 < bandwidth < float("inf"):
         raise ValueError(
             f"mmd: bandwidth must be a positive number, got {bandwidth}. Try float(median_distance(x, y))."
         )

@@ -1,6 +1,6 @@
 """Estimates of log p(x) for a model with latent variables, and of what its training signal is worth. In nats.
 
-A model is anything with the parts of `vae.VAE`: `log_joint(x, z)`, `encode(x)`, a `prior`, and `shape`, `code_size`.
+A model is a `vae.VAE` without a condition.
 Chapter 11.
 """
 
@@ -54,7 +54,8 @@ def importance_sampling(model, x, samples=1000, seed=0):
     Args: x, (n, *shape); samples, k; seed owns the draws.
     Returns: Estimate.
     """
-    parts = [_estimate(w) for w in model._weigh("importance_sampling", x, samples, seed, None)]
+    _examples(model, x, "importance_sampling")
+    parts = [_estimate(w) for w in model.weigh("importance_sampling", x, samples, seed, None)]
     log_prob, ess = (np.concatenate(part) for part in zip(*parts, strict=True))
     return Estimate(log_prob, ess, np.ones_like(ess))
 
@@ -98,7 +99,7 @@ def ais(model, x, *, chains=16, betas=None, leapfrog=10, start=None, seed=0):
         pilot run of two chains and then kept, since a step size that follows a chain's own past would cost the bound.
     """
     betas = sigmoid_betas(200) if betas is None else np.asarray(betas, "float64")
-    if betas.ndim != 1 or len(betas) < 2 or betas[0] != 0 or betas[-1] != 1 or (np.diff(betas) < 0).any():
+    if betas.ndim != 1 or len(betas) < 2 or betas[0] != 0 or betas[-1] != 1 or not (np.diff(betas) >= 0).all():
         raise ValueError("ais: betas must rise from 0 to 1. Try sigmoid_betas(200).")
     return _over_examples(model, x, None, chains, betas, leapfrog, start, seed)
 
@@ -158,7 +159,7 @@ def gradient_signal(model, x, samples, repeats=200, seed=0):
     Args: model, a VAE; x, one batch, (b, *shape); samples, k; repeats, at least 2; seed owns the noise.
     Returns: Signal. Source: Rainforth et al. 2018, section 3.
     """
-    x = check_examples(x, model.shape, "gradient_signal")
+    x = _examples(model, x, "gradient_signal")
     (samples,), (repeats,) = (
         check_whole("gradient_signal", samples=samples),
         check_whole("gradient_signal", 2, repeats=repeats),
@@ -185,15 +186,22 @@ def gradient_signal(model, x, samples, repeats=200, seed=0):
     return Signal(float(np.nanmean(ratio[:of_encoder])), float(np.nanmean(ratio[of_encoder:])))
 
 
+def _examples(model, x, name):
+    """x, where it is what the model's likelihood is about."""
+    if model.classes is not None:
+        raise ValueError(f"{name}: wanted a model without a condition, got one with {model.classes} classes.")
+    return model.checked(name, x, None, tossed=True)[0]
+
+
 def _over_examples(model, x, codes, chains, betas, leapfrog, start, seed):
     """Anneal some examples after another, from `codes`, (n, d), or from `start`. Returns: Estimate."""
-    x = check_examples(x, model.shape, "ais")
+    x = _examples(model, x, "ais")
     chains, leapfrog = check_whole("ais", chains=chains, leapfrog=leapfrog)
     d, n = model.code_size, len(x)
     normal = () if start is None else tuple(check_examples(part, (d,), "ais (start)") for part in start)
     if any(len(part) != n for part in (*normal, *([] if codes is None else [codes]))):
         raise ValueError(f"ais: wanted a start for each of the {n} examples. Try start=model.encode(x).")
-    at_once = min(n, max(1, AT_ONCE // (chains * max(math.prod(model.shape), model.prior.width))))
+    at_once = min(n, max(1, AT_ONCE // (chains * model.width)))
     run, rng, parts = _compiled(model, leapfrog, bool(normal)), np.random.default_rng(seed), []
     for i in range(0, n, at_once):
         # One shape for all calls, so that they share one compiled function: rows that are too many are dropped.

@@ -110,7 +110,10 @@ def factor_information(codes, factors, bins=20):
         raise ValueError(f"factor_information: bins must be at least 2, got {bins}.")
     units = [_classes(unit, bins) for unit in codes.T]
     shares = np.empty((len(units), len(factors)))
-    for j, factor in enumerate(_classes(values, bins) for values in factors.values()):
+    for j, (name, values) in enumerate(factors.items()):
+        factor = _classes(values, bins)
+        if not factor.any():
+            raise ValueError(f"factor_information: factor {name!r} has only one of {bins} bins. Give more bins.")
         for i, unit in enumerate(units):
             table = np.zeros((unit.max() + 1, factor.max() + 1))
             np.add.at(table, (unit, factor), 1 / len(codes))
@@ -220,8 +223,8 @@ def _densities(mean, log_var, draws, seed, name):
 def _classes(values, bins):
     """Integers as 0..k-1; real numbers as the number of their bin, bins of equal counts. Equal values stay together."""
     if values.dtype.kind == "f":
-        edges = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1]))
-        values = np.searchsorted(edges, values, side="right")
+        ranks = np.searchsorted(np.sort(values), values)
+        values = ranks * bins // len(values)
     return np.unique(values, return_inverse=True)[1]
 
 
@@ -235,9 +238,10 @@ def _codes(codes, name):
 def _factors(codes, factors, name):
     factors = {key: np.asarray(values) for key, values in factors.items()}
     for key, values in factors.items():
-        if values.shape != (len(codes),) or values.dtype.kind not in "iubf" or len(np.unique(values)) < 2:
+        numbers = values.shape == (len(codes),) and values.dtype.kind in "iubf" and np.isfinite(values).all()
+        if not numbers or len(np.unique(values)) < 2:
             raise ValueError(
-                f"{name}: factor {key!r} must be {len(codes)} numbers, one for each code, with at least 2 different "
-                f"values; got {values.dtype} of shape {values.shape}. Leave out factors that do not vary."
+                f"{name}: factor {key!r} must be {len(codes)} finite numbers, one for each code, with at least 2 "
+                f"different values; got {values.dtype} of shape {values.shape}. Leave out factors that do not vary."
             )
     return factors

@@ -96,7 +96,8 @@ class VectorQuantiser(Quantiser):
 
     def tokens(self, z):
         """The nearest vector's number: (b, *grid, d) -> (b, *grid)."""
-        codebook = self.codebook
+        centre = ops.mean(self.codebook, axis=0)  # far from the origin the squares would swallow what they differ by
+        z, codebook = z - centre, self.codebook - centre
         # |z - e|^2 without |z|^2, which is the same for every e
         closeness = ops.matmul(z, ops.transpose(codebook)) - ops.sum(ops.square(codebook), axis=-1) / 2
         return ops.argmax(closeness, axis=-1)
@@ -163,6 +164,8 @@ class FSQ(Quantiser):
         levels = check_whole("FSQ", at_least=2, **{f"levels[{i}]": n for i, n in enumerate(levels)})
         if not levels:
             raise ValueError("FSQ: levels is empty. Give the levels of each number of the code, for example (8, 5, 5).")
+        if math.prod(levels) >= 2**31:
+            raise ValueError(f"FSQ: wanted fewer than 2**31 codes, got {math.prod(levels)}. Take fewer levels.")
         super().__init__(math.prod(levels), len(levels), **kwargs)
         self.levels = np.array(levels, "float32")
         self.steps = np.cumprod([1, *levels[:-1]]).astype("int32")  # what one step of each number adds to the token

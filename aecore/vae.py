@@ -79,14 +79,14 @@ class VAE(Model):
         for name, value in {"beta": beta, "free_bits": free_bits, "dependence": dependence}.items():
             if not (math.isfinite(value) and value >= 0):
                 raise ValueError(f"VAE: {name} must be a finite number >= 0, got {value}.")
-        check_whole("VAE", samples=samples)
-        check_whole("VAE", at_least=0, seed=seed)
+        (samples,), (seed,) = check_whole("VAE", samples=samples), check_whole("VAE", at_least=0, seed=seed)
         _check_fit(encoder, decoder, likelihood, classes)
         self.encoder, self.decoder, self.likelihood = encoder, decoder, likelihood
         self.shape, self.code_size = tuple(encoder.inputs[0].shape[1:]), decoder.inputs[0].shape[-1]
         self.prior = StandardNormal(self.code_size) if prior is None else prior
         check_kind("VAE", "prior", self.prior, Prior, "MixturePrior(code_size, components)")
         self.prior.use(encoder)
+        self.width = max(math.prod(self.shape), math.prod(decoder.output_shape[1:]), self.prior.width)  # for each code
         _check_bound(self.prior, self.code_size, free_bits, importance_weighted)
         self.beta_at_start, self.free_bits, self.samples, self.dependence = beta, free_bits, samples, dependence
         self.importance_weighted, self.classes = importance_weighted, classes
@@ -161,19 +161,20 @@ class VAE(Model):
 
     def fit(self, x, y=None, *, condition=None, **kwargs):
         """Train. Args: as `Model.fit`, and condition (or y), labels (n,); then validation_data is (x, labels)."""
-        return super().fit(x, condition if y is None else y, **kwargs)
+        return super().fit(x, _labels_of("fit", y, condition), **kwargs)
 
     def evaluate(self, x, y=None, *, condition=None, **kwargs):
         """The mean of every loss term over examples, as a dict, with fresh noise. Args: as `fit`."""
-        return super().evaluate(x, condition if y is None else y, **kwargs)
+        return super().evaluate(x, _labels_of("evaluate", y, condition), **kwargs)
 
     def check(self, x, y=None):
-        x, *labels = self._inputs("VAE", x, y)
+        x, *labels = self.checked("VAE", x, y)
         return ({"x": x, "condition": labels[0]} if labels else x,)
 
-    def _inputs(self, name, x, condition):
+    def checked(self, name, x, condition, tossed=False):
+        """Check x, which has to be `tossed` already where a likelihood is computed as it is, and the labels."""
         x = check_examples(x, self.shape, name)
-        strict = isinstance(self.likelihood, Bernoulli) and not (self.grey or self.binarise)
+        strict = isinstance(self.likelihood, Bernoulli) and not self.grey and (tossed or not self.binarise)
         if strict and not ((x == 0) | (x == 1)).all():
             raise ValueError(
                 f"{name}: a Bernoulli likelihood is one of zeros and ones, got values from {x.min():.9g} to "
@@ -203,7 +204,7 @@ class VAE(Model):
 
     def encode(self, x, condition=None, batch_size=1024):
         """q(z | x) of examples: a Normal of mean and log_var, (n, d) each. Args: x, (n, *shape); condition, (n,)."""
-        return in_chunks(self.encode_batch, self._inputs("encode", x, condition), batch_size, "encode")
+        return in_chunks(self.encode_batch, self.checked("encode", x, condition), batch_size, "encode")
 
     def decode(self, codes, condition=None, batch_size=1024):
         """The mean of p(x | z): codes (n, d) -> pixels or probabilities, (n, *shape)."""
@@ -221,7 +222,8 @@ class VAE(Model):
 
     def bound(self, x, samples=100, seed=0, condition=None):
         """The evidence lower bound, E_q[log p(x, z) - log q(z | x)], whatever beta. Args and returns: as `log_prob`."""
-        return np.concatenate([w.mean(axis=0) for w in self._weigh("bound", x, samples, seed, condition)])
+        weights = self.weigh("bound", x, samples, seed, condition)
+        return np.concatenate([w.mean(axis=0) for w in weights]).astype("float32")
 
     def log_prob(self, x, samples=1000, seed=0, condition=None):
         """A lower bound on log p(x) by importance sampling from the encoder, close for many samples.
@@ -233,28 +235,34 @@ class VAE(Model):
             samples: k, codes drawn for each example; an estimate is to be reported with it.
             seed: owns the draws, which are the same on every backend.
         Returns: (n,), nats. In expectation it grows with k and is never above log p(x).
-        Source: Burda et al. 2016, equation 8. Memory is bounded whatever n and k.
+        Source: Burda et al. 2016, equation 8. Memory is bounded but for the k weights of one example.
         """
-        weights = self._weigh("log_prob", x, samples, seed, condition)
-        return np.concatenate([np.logaddexp.reduce(w, axis=0) for w in weights]) - np.float32(math.log(samples))
+        weights = self.weigh("log_prob", x, samples, seed, condition)
+        sums = np.concatenate([np.logaddexp.reduce(w, axis=0) for w in weights])
+        return (sums - math.log(samples)).astype("float32")
 
-    def _weigh(self, name, x, samples, seed, condition):
-        """Yield the log weights of some examples after another, (samples, b)."""
-        inputs = self._inputs(name, x, condition)
+    def weigh(self, name, x, samples, seed, condition):
+        """Yield the log weights of some examples after another, (samples, b), in float64: they are summed up."""
+        inputs = self.checked(name, x, condition, tossed=True)
         (samples,), (seed,) = check_whole(name, samples=samples), check_whole(name, at_least=0, seed=seed)
-        rows = max(1, AT_ONCE // max(math.prod(self.shape), self.prior.width))
-        k = min(samples, rows)
+        k = min(samples, rows := max(1, AT_ONCE // self.width))
         b = min(rows // k, len(inputs[0]))
         rng = np.random.default_rng(seed)
         for i in range(0, len(inputs[0]), b):
             # One shape for all calls, so that they share one compiled function: rows that are too many are dropped.
             part = [np.resize(a[i : i + b], (b, *a.shape[1:])) for a in inputs]
-            draws = [rng.standard_normal((k, b, self.code_size), "float32") for _ in range(0, samples, k)]
-            log_weights = np.concatenate([self.weigh_batch(noise, *part) for noise in draws])
+            draws = (rng.standard_normal((k, b, self.code_size), "float32") for _ in range(0, samples, k))
+            log_weights = np.concatenate([self.weigh_batch(noise, *part).astype("float64") for noise in draws])
             yield log_weights[:samples, : len(inputs[0]) - i]
 
     def get_config(self):
         return {**super().get_config(), "beta": self.beta_at_start}
+
+
+def _labels_of(name, y, condition):
+    if y is not None and condition is not None:
+        raise ValueError(f"{name}: got labels twice, as y and as condition. Leave one of them out.")
+    return condition if y is None else y
 
 
 def _check_fit(encoder, decoder, likelihood, classes):

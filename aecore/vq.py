@@ -183,6 +183,8 @@ def _transformer(places, codes, width, heads, blocks, dropout, seed):
         a = layers.LayerNormalization()(h)
         attention = layers.MultiHeadAttention(heads, width // heads, kernel_initializer=init())
         h = h + drop(attention(a, a, use_causal_mask=True))
+        for part in (attention.query_dense, attention.key_dense, attention.value_dense):
+            part.kernel.assign(init()(part.kernel.shape))  # Keras gives all three the same numbers of one seed
         m = layers.Dense(4 * width, "gelu", kernel_initializer=init())(layers.LayerNormalization()(h))
         h = h + drop(layers.Dense(width, kernel_initializer=init())(m))
     h = layers.LayerNormalization()(h)

@@ -191,8 +191,9 @@ def test_mmd_of_equals_is_zero_in_expectation_only_where_unbiased():
     assert min(draws[False]) >= 0
 
 
-def test_median_distance_is_numpys():
-    x, y = normal(7, 3), normal(9, 3, seed=1) + 100
+@pytest.mark.parametrize("m", [9, 2])
+def test_median_distance_is_numpys(m):
+    x, y = normal(7, 3), normal(m, 3, seed=1) + (100 if m == 9 else 0)
     wanted = np.median([np.linalg.norm(a - b) for a in x for b in y])
     assert number(dv.median_distance(x, y)) == pytest.approx(wanted, rel=1e-4)
 

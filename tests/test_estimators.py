@@ -178,16 +178,28 @@ def test_temperatures_rise_from_0_to_1():
     np.testing.assert_allclose(sigmoid + sigmoid[::-1], 1)
 
 
+def untrained(c, **parts):
+    net = dict(shape=(3,), hidden=(), condition_size=c)
+    return VAE(networks.mlp_encoder(**net, code_size=4), networks.mlp_decoder(**net, code_size=2), **parts)
+
+
+COINS, CHOSEN = untrained(0, binarise=True), untrained(2, likelihood=Gaussian(), classes=2)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda: estimators.ais(MODEL, X, betas=[0, 0.5]), "betas must rise from 0 to 1. Try sigmoid_betas"),
         (lambda: estimators.ais(MODEL, X, betas=[0, 0.7, 0.5, 1]), "betas must rise from 0 to 1"),
+        (lambda: estimators.ais(MODEL, X, betas=[0, np.nan, 1]), "betas must rise from 0 to 1"),
         (lambda: estimators.ais(MODEL, X, chains=0), "ais: chains wants a whole number >= 1, got 0"),
         (lambda: estimators.ais(MODEL, X[:, :2]), r"ais: wanted shape \(n, 3\)"),
         (lambda: estimators.ais(MODEL, X, start=MODEL.encode(X[:5])), "a start for each of the 200 examples"),
         (lambda: estimators.bidirectional(MODEL, X, Z[:5]), "for each of the 200 examples"),
         (lambda: estimators.gradient_signal(MODEL, X, 5, repeats=1), "repeats wants a whole number >= 2, got 1"),
+        (lambda: estimators.ais(COINS, 1.5 + 0 * X), "ais: a Bernoulli likelihood is one of zeros and ones"),
+        (lambda: estimators.gradient_signal(COINS, X, 5), "gradient_signal: a Bernoulli likelihood"),
+        (lambda: estimators.importance_sampling(CHOSEN, X), "importance_sampling: wanted a model without a condition"),
         (lambda: estimators.geometric_betas(9, first=1.0), "first must lie in"),
         (lambda: estimators.sigmoid_betas(0), "steps wants a whole number >= 1"),
     ],

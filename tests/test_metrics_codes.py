@@ -135,6 +135,15 @@ def test_factor_information_is_the_plug_in_formula():
     np.testing.assert_allclose(found, [[wanted / entropy], [0]], atol=1e-12)
 
 
+def test_rare_events_are_seen():
+    """A unit that is on for 4 % of the examples knows the factor that is, and noise does not."""
+    on = rng.uniform(size=2000) < 0.04
+    codes = np.stack([1.0 * on, rng.uniform(size=2000)], axis=1)
+    shares = metrics_codes.factor_information(codes, {"on": on.astype(int), "size": on * rng.uniform(0.5, 1, 2000)})
+    np.testing.assert_allclose(shares[0], 1, atol=1e-9)
+    assert shares[1].max() < 0.1
+
+
 CODES, LABEL = np.zeros((4, 2)), {"f": np.arange(4)}
 
 
@@ -146,11 +155,13 @@ CODES, LABEL = np.zeros((4, 2)), {"f": np.arange(4)}
         (lambda: metrics_codes.mutual_information(CODES, CODES, draws=0), "draws >= 1"),
         (lambda: metrics_codes.kl_terms(CODES * np.nan, CODES), "finite numbers"),
         (lambda: metrics_codes.code_entropy([0, 8], 8), r"integers in 0\.\.7"),
-        (lambda: metrics_codes.mig(CODES, {"f": np.zeros(4)}), "factor 'f' must be 4 numbers.*Leave out factors"),
+        (lambda: metrics_codes.mig(CODES, {"f": np.zeros(4)}), "factor 'f' must be 4 finite numbers.*Leave out"),
         (lambda: metrics_codes.mig(CODES, {"f": np.arange(3)}), r"got int64 of shape \(3,\)"),
         (lambda: metrics_codes.mig(CODES[:, :1], LABEL), "at least 2 units"),
         (lambda: metrics_codes.dci(CODES, LABEL), "2 units and 2 factors, got 2 units and 1 factors"),
         (lambda: metrics_codes.factor_information(CODES, LABEL, bins=1), "bins must be at least 2"),
+        (lambda: metrics_codes.mig(CODES, {"f": np.array([0, 1, np.nan, 2])}), "4 finite numbers"),
+        (lambda: metrics_codes.mig(CODES, {"f": np.array([0.0, 1, 1, 1])}, bins=2), "'f' has only one of 2 bins"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_refused(make, message):

@@ -53,6 +53,41 @@ def test_the_gradient_goes_straight_through(quantiser):
     assert np.abs(slope).max() > 0.1
 
 
+@pytest.mark.parametrize("decay", [0.9, None])
+def test_each_term_moves_one_side_only(decay):
+    """commit draws the vectors to their codes, and nothing else; codebook draws the codes to their vectors."""
+    quantiser = VectorQuantiser(7, 3, decay=decay, initializer=normal)
+    z = rng.standard_normal((5, 3)).astype("float32")
+    tokens = nearest(z, numpy(quantiser.codebook))
+    away = z - numpy(quantiser.codebook)[tokens]
+    moved = [] if decay else [quantiser.moved]
+
+    def slopes(term):
+        def total(values):
+            with keras.StatelessScope(state_mapping=list(zip(moved, values[1:], strict=True))):
+                return ops.sum(quantiser(values[0])[term])
+
+        start = [ops.convert_to_tensor(z), *(ops.convert_to_tensor(v.value) for v in moved)]
+        found = _backend.input_gradient(total, start)[1]
+        return [np.zeros(s.shape) if g is None else numpy(g) for g, s in zip(found, start, strict=True)]
+
+    to_z, *to_codes = slopes("commit")
+    np.testing.assert_allclose(to_z, 2 * away, rtol=1e-5)
+    assert not any(slope.any() for slope in to_codes)
+    if decay is None:
+        to_z, to_codes = slopes("codebook")
+        wanted = np.stack([-2 * away[tokens == i].sum(axis=0) for i in range(7)])
+        np.testing.assert_allclose(to_codes, wanted, rtol=1e-5, atol=1e-6)
+        assert not to_z.any()
+
+
+def test_far_from_the_origin_the_nearest_code_is_still_the_nearest():
+    z = (300 + 0.1 * rng.standard_normal((200, 8))).astype("float32")
+    quantiser = VectorQuantiser(16, 8, initializer="zeros")
+    quantiser.base.assign(z[:16])
+    np.testing.assert_array_equal(numpy(quantiser.tokens(z)), nearest(z.astype("float64"), z[:16].astype("float64")))
+
+
 def test_no_gradient_of_the_loss_reaches_a_codebook_that_follows_a_mean():
     assert not VectorQuantiser(7, 3).trainable_weights
     assert len(VectorQuantiser(7, 3, decay=None).trainable_weights) == 1
@@ -157,6 +192,7 @@ def test_fsq_knows_the_product_of_its_levels(levels):
         (lambda: VectorQuantiser(4, 2, revive=1), r"revive wants a number in \[0, 1\), got 1"),
         (lambda: FSQ((4, 1)), r"levels\[1\] wants a whole number >= 2, got 1"),
         (lambda: FSQ(()), "levels is empty"),
+        (lambda: FSQ((8,) * 11), r"fewer than 2\*\*31 codes, got 8589934592"),
     ],
 )
 def test_settings_out_of_range_are_refused(make, message):

@@ -200,6 +200,9 @@ def test_parts_that_do_not_fit_are_refused(make, error, message):
         (lambda m, x: m.decode(np.zeros((2, 4), "float32")), r"decode: wanted shape \(n, 3\), got \(2, 4\)"),
         (lambda m, x: dense(grey=True).fit(x - 0.5), r"wants pixels in \[0, 1\], got values from -0.5"),
         (lambda m, x: dense(binarise=True).fit(2 * x), r"wants pixels in \[0, 1\], got values from 0 to 2"),
+        (lambda m, x: dense(binarise=True).log_prob(x), "log_prob: a Bernoulli likelihood is one of zeros and ones"),
+        (lambda m, x: dense(binarise=True).bound(x), "bound: a Bernoulli likelihood is one of zeros and ones"),
+        (lambda m, x: dense(c=10).fit(np.round(x), [1] * 60, condition=[1] * 60), "fit: got labels twice"),
     ],
 )  # fmt: skip
 def test_data_that_do_not_fit_are_refused(use, message, x):

@@ -207,3 +207,11 @@ def test_data_that_do_not_fit_are_refused(use, error, message, x):
 
 if __name__ == "__main__":
     other_side(Path(sys.argv[1]))
+
+
+def test_question_and_answer_start_apart():
+    prior = CodePrior((2, 2), 5, width=8, heads=2, blocks=1)
+    attention = next(layer for layer in prior.network.layers if isinstance(layer, keras.layers.MultiHeadAttention))
+    kernels = [numpy(getattr(attention, f"{part}_dense").kernel) for part in ("query", "key", "value")]
+    for a, b in itertools.combinations(kernels, 2):
+        assert abs(np.corrcoef(a.ravel(), b.ravel())[0, 1]) < 0.5
