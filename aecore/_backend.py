@@ -91,18 +91,45 @@ def input_jacobian(fn, x):
     return jax.numpy.moveaxis(jax.vmap(pull_row)(rows), 0, 1)  # (k, b, ...) -> (b, k, ...)
 
 
-def compiled(net, then=lambda y: y):
-    """Make then(net(x)) a fast function of NumPy arrays, in inference mode: (b, ...) -> (b, ...).
+def input_gradient(fn, x):
+    """Differentiate one number by the input: d fn(x) / d x.
 
-    TensorFlow traces it once for every batch size, JAX compiles it once for each.
+    Args: fn, maps x to a scalar; x, a float tensor, or a list of them.
+    Returns: (fn(x), its gradient, shaped as x).
     """
     if NAME == "tensorflow":
-        signature = [tf.TensorSpec(net.input_shape, "float32")]
-        forward = tf.function(lambda x: then(net(x, training=False)), input_signature=signature)
-        return lambda x: forward(x).numpy()
-    forward = jax.jit(lambda weights, state, x: then(net.stateless_call(weights, state, x, training=False)[0]))
-    values = lambda variables: [v.value for v in variables]
-    return lambda x: np.asarray(forward(values(net.trainable_variables), values(net.non_trainable_variables), x))
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = fn(x)
+        return y, tape.gradient(y, x)
+    return jax.value_and_grad(fn)(x)
+
+
+def compiled(net, then=lambda y: y):
+    """Make then(net(x)) a fast function of NumPy arrays, in inference mode: (b, ...) -> (b, ...)."""
+    return fast(lambda x: then(net(x, training=False)), net, *net.inputs)
+
+
+def fast(fn, model, *inputs):
+    """Make `fn`, a function of tensors that reads a model's variables, a fast function of NumPy arrays.
+
+    TensorFlow traces it once for every batch size, JAX compiles it once for each.
+
+    Args:
+        fn: tensors -> tensor, or a nest of them. What it does to variables is not kept on JAX.
+        model: Keras layer or model with every variable that `fn` reads.
+        inputs: keras.KerasTensor for each argument: its shape, None where it may vary, and dtype.
+    """
+    if NAME == "tensorflow":
+        forward = tf.function(fn, input_signature=[tf.TensorSpec(i.shape, i.dtype) for i in inputs])
+        return lambda *args: keras.tree.map_structure(lambda t: t.numpy(), forward(*args))
+
+    def pure(values, *args):
+        with keras.StatelessScope(state_mapping=list(zip(model.variables, values, strict=True))):
+            return fn(*args)
+
+    forward = jax.jit(pure)
+    return lambda *args: keras.tree.map_structure(np.asarray, forward([v.value for v in model.variables], *args))
 
 
 def pipeline(batches, epoch):
@@ -118,12 +145,13 @@ def pipeline(batches, epoch):
     if NAME != "tensorflow":
         return {"x": batches, "shuffle": False}  # else Keras shuffles the batches again, by Python's global state
     with tf.device("CPU"):
-        arrays = [tf.constant(a) for a in batches.arrays]
+        arrays = keras.tree.map_structure(tf.constant, batches.arrays)
     orders = tf.data.Dataset.from_generator(
         lambda: (batches.order(e) for e in itertools.count(epoch)),
         output_signature=tf.TensorSpec((None, batches.batch_size), tf.int64),
     )
-    dataset = orders.unbatch().map(lambda rows: tuple(tf.gather(a, rows) for a in arrays)).prefetch(8)
+    gathered = lambda rows: keras.tree.map_structure(lambda a: tf.gather(a, rows), arrays)
+    dataset = orders.unbatch().map(gathered).prefetch(8)
     return {"x": dataset, "shuffle": False, "steps_per_epoch": len(batches)}
 
 

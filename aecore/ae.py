@@ -6,7 +6,7 @@ from aecore import _backend
 from aecore.data import check_examples
 from aecore.networks import tied_decoder
 from aecore.objectives import Likelihood, Penalty, SquaredError
-from aecore.training import Model, in_chunks
+from aecore.training import Model, check_kind, in_chunks
 
 
 @keras.saving.register_keras_serializable("aecore")
@@ -38,17 +38,19 @@ class Autoencoder(Model):
         ae.decode(z)                    # (n, 28, 28, 1)
     """
 
+    arguments = ("encoder", "likelihood", "penalty", "corruption")
+
     def __init__(self, encoder, decoder=None, *, likelihood=None, penalty=None, corruption=None, **kwargs):
         super().__init__(terms=["rec"] + ["reg"] * (penalty is not None), **kwargs)
         likelihood = SquaredError() if likelihood is None else likelihood
-        _check_kind("encoder", encoder, keras.Model, "mlp_encoder(shape, hidden, code_size)")
-        _check_kind("likelihood", likelihood, Likelihood, "Bernoulli()")
+        check_kind("Autoencoder", "encoder", encoder, keras.Model, "mlp_encoder(shape, hidden, code_size)")
+        check_kind("Autoencoder", "likelihood", likelihood, Likelihood, "Bernoulli()")
         if decoder is not None:
-            _check_kind("decoder", decoder, keras.Model, "mlp_decoder(shape, hidden, code_size)")
+            check_kind("Autoencoder", "decoder", decoder, keras.Model, "mlp_decoder(shape, hidden, code_size)")
         if penalty is not None:
-            _check_kind("penalty", penalty, Penalty, "L1(0.01)")
+            check_kind("Autoencoder", "penalty", penalty, Penalty, "L1(0.01)")
         if corruption is not None:
-            _check_kind("corruption", corruption, keras.layers.Layer, "GaussianNoise(0.3)")
+            check_kind("Autoencoder", "corruption", corruption, keras.layers.Layer, "GaussianNoise(0.3)")
         self.tied = decoder is None
         self.encoder = encoder
         self.decoder = tied_decoder(encoder) if self.tied else decoder
@@ -111,26 +113,12 @@ class Autoencoder(Model):
             raise ValueError(
                 f"{name}: wanted one target per input, got {len(arrays[0])} inputs and {len(target)} targets."
             )
-        if not self.likelihood.fits(target):
-            raise ValueError(
-                f"{name}: a {type(self.likelihood).__name__} likelihood wants {self.likelihood.wants}, got values from "
-                f"{target.min():.9g} to {target.max():.9g}. Rescale or round the data, or use SquaredError()."
-            )
+        self.likelihood.check(target, name)
         return arrays
 
     def get_config(self):
-        parts = {"encoder": self.encoder, "decoder": None if self.tied else self.decoder,
-                 "likelihood": self.likelihood, "penalty": self.penalty, "corruption": self.corruption}  # fmt: skip
-        return {**super().get_config(), **{k: keras.saving.serialize_keras_object(v) for k, v in parts.items()}}
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**{k: keras.saving.deserialize_keras_object(v) for k, v in config.items()})
-
-
-def _check_kind(what, part, kind, example):
-    if not isinstance(part, kind):
-        raise TypeError(f"Autoencoder: {what} wants a {kind.__name__} such as {example}, got {part!r}.")
+        decoder = None if self.tied else keras.saving.serialize_keras_object(self.decoder)
+        return {**super().get_config(), "decoder": decoder}
 
 
 def _check_fit(encoder, decoder, likelihood):
@@ -140,11 +128,4 @@ def _check_fit(encoder, decoder, likelihood):
             f"Autoencoder: the encoder gives codes of shape {encoder.output_shape[1:]}, the decoder wants ({wanted},). "
             "Build both with the same code_size."
         )
-    k = likelihood.params_per_value
-    shape = tuple(encoder.input_shape[1:]) + ((k,) if k > 1 else ())
-    if tuple(decoder.output_shape[1:]) != shape:
-        raise ValueError(
-            f"Autoencoder: for inputs {tuple(encoder.input_shape[1:])} a {type(likelihood).__name__} likelihood wants "
-            f"a decoder with output {shape}, got {tuple(decoder.output_shape[1:])}. Build it with the encoder's "
-            f"shape and params_per_value={k}."
-        )
+    likelihood.check_decoder(encoder.input_shape[1:], decoder.output_shape[1:], "Autoencoder")

@@ -75,15 +75,53 @@ def _in_notebook():
 
 
 class FiniteLoss(keras.callbacks.Callback):
-    """Stop with an error where the loss is no longer a number, before a checkpoint keeps such weights."""
+    """Stop with an error where the loss is no longer a number, before a checkpoint keeps such weights.
+
+    The error names the term that was the first to go: an update by it has made all others NaN since.
+    """
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.finite = None
+
+    def on_test_begin(self, logs=None):  # evaluation starts the trackers anew
+        self.finite = self.steps()
+
+    def steps(self):
+        """For how many steps of this epoch each term has been finite."""
+        return {term.name: int(term.finite) for term in self.model.trackers}
 
     def on_epoch_end(self, epoch, logs=None):
         lost = {name: value for name, value in (logs or {}).items() if not math.isfinite(value)}
         if lost:
+            finite = self.steps() if self.finite is None else self.finite
+            least = min(finite.values())
+            first = " and ".join(name for name, steps in finite.items() if steps == least)
             raise FloatingPointError(
-                f"fit: in epoch {epoch + 1} the loss is no longer a finite number: {lost}. The weights are lost: "
-                "build the model again and lower the learning rate, or scale the data to about 1."
+                f"fit: in epoch {epoch + 1} the loss is no longer a finite number: {lost}. The first to go was "
+                f"{first}, in step {least + 1}. The weights are lost: build the model again and lower the learning "
+                "rate, or scale the data to about 1."
             )
+
+
+class Schedule(keras.callbacks.Callback):
+    """Give a variable a new value before every epoch: the weight of a term, a learning rate.
+
+    Args:
+        variable: keras.Variable such as `vae.beta`, or `model.optimizer.learning_rate`.
+        value: function of the epoch, from 0. A resumed run asks for the epoch that it goes on with.
+
+    Example:
+        vae.fit(x, epochs=50, callbacks=[Schedule(vae.beta, lambda epoch: min(1.0, epoch / 10))])
+    """
+
+    def __init__(self, variable, value):
+        super().__init__()
+        if not isinstance(variable, keras.Variable):
+            raise TypeError(f"Schedule: wanted a keras.Variable such as vae.beta, got {variable!r}.")
+        self.variable, self.value = variable, value
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.variable.assign(self.value(epoch))
 
 
 class Checkpoint(keras.callbacks.Callback):

@@ -161,6 +161,20 @@ def bent_copies(x, amount=0.12, seed=0):
     return copies
 
 
+def binarised(x, seed=0):
+    """Toss each pixel once: 1 with the probability that its grey value says, else 0.
+
+    Args: x, grey values in [0, 1], (n, ...); seed, which owns the tosses.
+    Returns: zeros and ones, (n, ...), float32.
+    Raises: ValueError where values lie outside [0, 1].
+    Source: Salakhutdinov and Murray 2008, on MNIST. Chapter 10.
+    """
+    x = check_examples(x, np.shape(x)[1:], "binarised")
+    if x.min() < 0 or x.max() > 1:
+        raise ValueError(f"binarised: wanted grey values in [0, 1], got {x.min():.9g} to {x.max():.9g}. Rescale.")
+    return (np.random.default_rng(seed).random(x.shape, "float32") < x).astype("float32")
+
+
 def check_examples(x, shape, name):
     """Let examples in where they fit, and say what is wrong where they do not.
 

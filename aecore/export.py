@@ -134,6 +134,13 @@ def _activation(activation, where):
     return {"kind": "activation", "activation": name}
 
 
+def posterior(codes):
+    """Mean and log variance of what `encode` gave, (n, d) each. Plain codes have no variance: None."""
+    if hasattr(codes, "log_var"):
+        return tuple(keras.ops.convert_to_numpy(part) for part in (codes.mean, codes.log_var))
+    return np.asarray(codes), None
+
+
 def probe(function, ends, buffer):
     """What a network gives for a hundred inputs and two extreme ones. It travels with the figure (about 3 kB),
     so that the tests can hold every page to what Keras computed.
@@ -154,14 +161,35 @@ def probe(function, ends, buffer):
     return {"ends": ends.tolist(), "places": places.tolist(), "outputs": buffer.exact(outputs[:, places])}
 
 
+def check_unconditional(model):
+    """Raise a ValueError where the decoder wants more than a code."""
+    if len(model.decoder.inputs) > 1:
+        raise ValueError(
+            "decoder: the page gives a decoder a code alone; this one wants a condition too. Train one without."
+        )
+
+
 def decoder(autoencoder, buffer):
     """Describe an autoencoder's decoder followed by its likelihood's mean: what `decode` computes.
 
     Args and raises: as `network`. Returns: as `network`.
     """
     likelihood = autoencoder.likelihood
+    check_unconditional(autoencoder)
     if not isinstance(likelihood, (SquaredError, Gaussian, Bernoulli)) or likelihood.params_per_value != 1:
         raise ValueError(
             f"decoder: the page has no mean for {type(likelihood).__name__}; it has one value per pixel only."
         )
     return network(autoencoder.decoder, buffer, "sigmoid" if isinstance(likelihood, Bernoulli) else None)
+
+
+def token_decoder(model, buffer):
+    """Describe what a VQVAE's `decode` computes: vectors in the place of tokens, then `decoder`.
+
+    Args and raises: as `network`. Returns: as `network`; the input is a grid of tokens.
+    """
+    codes, size = int(model.quantiser.codes), int(model.quantiser.size)
+    table = keras.ops.convert_to_numpy(model.quantiser.vectors(np.arange(codes, dtype="i4")))
+    first = {"kind": "embedding", "codes": codes, "units": size, "table": buffer.numbers(table)}
+    described = decoder(model, buffer)
+    return {"input": described["input"][:-1], "layers": [first, *described["layers"]]}

@@ -54,3 +54,35 @@ class TransposedDense(keras.layers.Layer):
 
     def call(self, x):
         return self.activation(ops.matmul(x, ops.transpose(self.dense.kernel)) + self.bias)
+
+
+@register
+class PastTokens(keras.layers.Layer):
+    """What each place of a sequence may know of the one before it: that token's vector, and a vector of the place.
+
+    Place 0 has no token before it, and gets a vector of its own. The last token is never looked at.
+
+    Args:
+        codes: k; tokens are 0..k-1.
+        width: size of the vectors.
+        seed: owns the initial vectors.
+    Shapes: tokens (b, places), any dtype -> (b, places, width).
+    Chapter 12.
+    """
+
+    def __init__(self, codes, width, seed=0, **kwargs):
+        super().__init__(**kwargs)
+        self.codes, self.width, self.seed = codes, width, seed
+
+    def build(self, shape):
+        init = lambda seed: keras.initializers.RandomNormal(stddev=0.02, seed=seed)
+        self.table = self.add_weight((self.codes + 1, self.width), initializer=init(self.seed), name="table")
+        self.places = self.add_weight((shape[-1], self.width), initializer=init(self.seed + 1), name="places")
+
+    def call(self, tokens):
+        before = ops.cast(tokens[:, :-1], "int32")
+        start = ops.full_like(ops.cast(tokens[:, :1], "int32"), self.codes)
+        return ops.take(self.table, ops.concatenate([start, before], axis=1), axis=0) + self.places
+
+    def get_config(self):
+        return {**super().get_config(), "codes": self.codes, "width": self.width, "seed": self.seed}

@@ -100,6 +100,85 @@ def cluster_accuracy(labels, clusters):
     return float(counts[rows, columns].sum() / len(labels))
 
 
+def frechet_distance(x, y):
+    """Squared Frechet distance between the Gaussians fitted to two sets of features. Lower is better, 0 is equal.
+
+        |m_x - m_y|^2 + tr(C_x + C_y - 2 (C_x C_y)^(1/2))
+
+    A figure belongs to one feature extractor, one reference set and one number of samples: the estimate is biased
+    upwards, the more so the fewer samples there are.
+
+    Args: x, (n, d), and y, (m, d), with n, m >= 2; other shapes are flattened.
+    Returns: float, in squared feature units.
+    Source: Heusel et al. 2017, equation 6. Differs: no matrix root. With centred features X / sqrt(n - 1) = Q R the
+        trace of the root is the sum of the singular values of R_x R_y', defined for singular covariances too.
+        Chapters 10 and 11.
+    """
+    x, y = _features(x, y, "frechet_distance")
+    triangles = [np.linalg.qr((a - a.mean(axis=0)) / np.sqrt(len(a) - 1), mode="r") for a in (x, y)]
+    spread = sum(np.sum(r**2) for r in triangles)  # tr C_x + tr C_y
+    shared = np.linalg.svd(triangles[0] @ triangles[1].T, compute_uv=False).sum()
+    return float(np.sum((x.mean(axis=0) - y.mean(axis=0)) ** 2) + spread - 2 * shared)
+
+
+def kernel_distance(x, y):
+    """Kernel distance of two sets of features: the squared MMD with a cubic kernel, unbiased. Lower is better.
+
+        mean_(i != j) k(x_i, x_j) + mean_(i != j) k(y_i, y_j) - 2 mean_(i, j) k(x_i, y_j),   k(a, b) = (a.b / d + 1)^3
+
+    Its expectation does not depend on the number of samples, and is 0 where the distributions are equal; so a single
+    value can be negative.
+
+    Args: as `frechet_distance`.
+    Returns: float.
+    Source: Binkowski et al. 2018 (KID), equation 4. Differs: all examples at once, not a mean over subsets. Chapter 11.
+    """
+    x, y = _features(x, y, "kernel_distance")
+    kernel = lambda a, b: (a @ b.T / a.shape[1] + 1) ** 3
+    total = lambda a, b: sum(kernel(part, b).sum() for part in _parts(a))  # not all pairs in memory at once
+    within = lambda a: (total(a, a) - np.sum((np.sum(a * a, axis=1) / a.shape[1] + 1) ** 3)) / (len(a) * (len(a) - 1))
+    return float(within(x) + within(y) - 2 * total(x, y) / (len(x) * len(y)))
+
+
+def precision_recall(real, generated, k=3):
+    """Precision: the share of generated features where real ones are; recall: the reverse. Higher is better.
+
+    A set's region is the union of balls around its points, each as large as the distance to its k-th neighbour.
+    A generator that repeats one good picture has high precision and low recall.
+
+    Args: real, (n, d), generated, (m, d), with n, m > k; k, neighbours, >= 1.
+    Returns: (precision, recall), each in [0, 1].
+    Source: Kynkaanniemi et al. 2019, equations 1 and 2. Chapter 11.
+    """
+    from scipy.spatial.distance import cdist
+
+    real, generated = _features(real, generated, "precision_recall", at_least=k + 1)
+    if k < 1:
+        raise ValueError(f"precision_recall: k must be at least 1, got {k}.")
+
+    def share(points, region):
+        radius = np.concatenate([np.partition(cdist(part, region), k, axis=1)[:, k] for part in _parts(region)])
+        return float(np.mean(np.concatenate([(cdist(p, region) <= radius).any(axis=1) for p in _parts(points)])))
+
+    return share(generated, real), share(real, generated)
+
+
+def _parts(x, rows=1024):
+    return [x[i : i + rows] for i in range(0, len(x), rows)]
+
+
+def _features(x, y, name, at_least=2):
+    x, y = (_flat(a).astype("float64") for a in (x, y))
+    if x.shape[1] != y.shape[1] or min(len(x), len(y)) < at_least:
+        raise ValueError(
+            f"{name}: wanted two sets of features of one size, each with at least {at_least} examples, "
+            f"got {x.shape} and {y.shape}."
+        )
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise ValueError(f"{name}: the features hold NaN or infinity.")
+    return x, y
+
+
 def _pair(x, y, name):
     x, y = np.asarray(x), np.asarray(y)
     if x.shape != y.shape or len(x) == 0:

@@ -14,7 +14,9 @@ from aecore.data import check_whole
 from aecore.layers import TransposedDense
 
 
-def mlp_encoder(shape, hidden, code_size, *, activation="gelu", code_activation=None, dropout=0.0, seed=0):
+def mlp_encoder(
+    shape, hidden, code_size, *, activation="gelu", code_activation=None, dropout=0.0, condition_size=0, seed=0
+):
     """A dense encoder: flatten, the hidden layers, the code.
 
     Args:
@@ -24,13 +26,14 @@ def mlp_encoder(shape, hidden, code_size, *, activation="gelu", code_activation=
         activation: of the hidden layers, as in Keras.
         code_activation: of the code, as in Keras, or a layer such as layers.TopK(4); None is linear.
         dropout: share of each hidden layer's units that are switched off in training, in [0, 1).
+        condition_size: c > 0 adds a second input, (b, c), that is appended to the first.
         seed: owns the initial weights.
-    Returns: keras.Model, (b, *shape) -> (b, d).
+    Returns: keras.Model, (b, *shape) -> (b, d), or [(b, *shape), (b, c)] -> (b, d).
     Raises: ValueError where a size is not a positive integer.
     """
     shape, hidden, code_size = _check_sizes("mlp_encoder", shape, code_size, hidden=hidden)
     inputs = keras.Input(shape, name="x")
-    h = layers.Flatten()(inputs)
+    inputs, h = _conditioned("mlp_encoder", inputs, layers.Flatten()(inputs), condition_size)
     h = _dense_stack(h, hidden, activation, dropout, seed)
     codes = _dense(code_size, None if isinstance(code_activation, layers.Layer) else code_activation, seed + 99)(h)
     if isinstance(code_activation, layers.Layer):
@@ -38,7 +41,9 @@ def mlp_encoder(shape, hidden, code_size, *, activation="gelu", code_activation=
     return keras.Model(inputs, codes, name="encoder")
 
 
-def mlp_decoder(shape, hidden, code_size, *, activation="gelu", params_per_value=1, dropout=0.0, seed=0):
+def mlp_decoder(
+    shape, hidden, code_size, *, activation="gelu", params_per_value=1, dropout=0.0, condition_size=0, seed=0
+):
     """The mirror image of `mlp_encoder`: the hidden layers in reverse order, then one number per pixel.
 
     Args: as `mlp_encoder`, and
@@ -49,20 +54,22 @@ def mlp_decoder(shape, hidden, code_size, *, activation="gelu", params_per_value
     shape, hidden, code_size = _check_sizes("mlp_decoder", shape, code_size, hidden=hidden)
     (params_per_value,) = check_whole("mlp_decoder", params_per_value=params_per_value)
     inputs = keras.Input((code_size,), name="codes")
-    h = _dense_stack(inputs, hidden[::-1], activation, dropout, seed + 100)
+    inputs, h = _conditioned("mlp_decoder", inputs, inputs, condition_size)
+    h = _dense_stack(h, hidden[::-1], activation, dropout, seed + 100)
     out = shape if params_per_value == 1 else (*shape, params_per_value)
     params = layers.Reshape(out)(_dense(math.prod(out), None, seed + 199)(h))
     return keras.Model(inputs, params, name="decoder")
 
 
-def conv_encoder(shape, filters, code_size, *, activation="gelu", code_activation=None, seed=0):
+def conv_encoder(shape, filters, code_size, *, activation="gelu", code_activation=None, grid=False, seed=0):
     """A convolutional encoder: each layer halves height and width, a dense layer gives the code.
 
     Args:
         shape: (h, w, c); h and w divisible by 2 ** len(filters).
         filters: channels of each layer, from the input to the code.
         code_size, activation, code_activation, seed: as in `mlp_encoder`.
-    Returns: keras.Model, (b, h, w, c) -> (b, d).
+        grid: keep height and width: a 3 x 3 convolution gives a code of d numbers at every place.
+    Returns: keras.Model, (b, h, w, c) -> (b, d), or (b, h / 2^m, w / 2^m, d) after m layers with grid.
     Raises: ValueError where a size does not halve evenly; says which sizes would.
     """
     shape, filters, code_size = _check_halving("conv_encoder", shape, filters, code_size)
@@ -70,26 +77,29 @@ def conv_encoder(shape, filters, code_size, *, activation="gelu", code_activatio
     h = inputs
     for i, n in enumerate(filters):
         h = layers.Conv2D(n, 4, 2, "same", activation=activation, kernel_initializer=_init(seed + i))(h)
-    h = layers.Flatten()(h)
-    codes = _dense(code_size, None if isinstance(code_activation, layers.Layer) else code_activation, seed + 99)(h)
+    last = None if isinstance(code_activation, layers.Layer) else code_activation
+    codes = _conv(code_size, last, seed + 99)(h) if grid else _dense(code_size, last, seed + 99)(layers.Flatten()(h))
     if isinstance(code_activation, layers.Layer):
         codes = code_activation(codes)
     return keras.Model(inputs, codes, name="encoder")
 
 
-def conv_decoder(shape, filters, code_size, *, activation="gelu", params_per_value=1, seed=0):
+def conv_decoder(shape, filters, code_size, *, activation="gelu", params_per_value=1, grid=False, seed=0):
     """The mirror image of `conv_encoder`. A kernel of 4 with stride 2 leaves no checkerboard.
 
     Args: as `conv_encoder`, and params_per_value as in `mlp_decoder`.
-    Returns: keras.Model, (b, d) -> (b, h, w, c), or (b, h, w, c, params_per_value).
+    Returns: keras.Model, (b, d), or a grid of them, -> (b, h, w, c), or (b, h, w, c, params_per_value).
     Raises: ValueError where a size does not halve evenly; says which sizes would.
     """
     shape, filters, code_size = _check_halving("conv_decoder", shape, filters, code_size)
     (params_per_value,) = check_whole("conv_decoder", params_per_value=params_per_value)
     height, width, channels = shape
     small = (height >> len(filters), width >> len(filters), filters[-1])
-    inputs = keras.Input((code_size,), name="codes")
-    h = layers.Reshape(small)(_dense(math.prod(small), activation, seed + 100)(inputs))
+    inputs = keras.Input((*small[:2], code_size) if grid else (code_size,), name="codes")
+    if grid:
+        h = _conv(filters[-1], activation, seed + 100)(inputs)
+    else:
+        h = layers.Reshape(small)(_dense(math.prod(small), activation, seed + 100)(inputs))
     for i, n in enumerate([*filters[-2::-1], channels * params_per_value]):
         last = i == len(filters) - 1
         h = layers.Conv2DTranspose(
@@ -123,8 +133,21 @@ def _init(seed):
     return keras.initializers.GlorotUniform(seed=seed)
 
 
+def _conditioned(name, inputs, h, condition_size):
+    """The inputs of a network, and its first values: with a condition, these are appended to it."""
+    (size,) = check_whole(name, at_least=0, condition_size=condition_size)
+    if not size:
+        return inputs, h
+    condition = keras.Input((size,), name="condition")
+    return [inputs, condition], layers.Concatenate()([h, condition])
+
+
 def _dense(units, activation, seed):
     return layers.Dense(units, activation=activation, kernel_initializer=_init(seed))
+
+
+def _conv(channels, activation, seed):
+    return layers.Conv2D(channels, 3, padding="same", activation=activation, kernel_initializer=_init(seed))
 
 
 def _dense_stack(h, sizes, activation, dropout, seed):

@@ -43,6 +43,24 @@ class Likelihood(_Part):
         """Whether all of x, an array, are values that the likelihood knows."""
         return True
 
+    def check(self, x, name):
+        """Raise a ValueError where x, an array, holds values that the likelihood does not know. name: who asks."""
+        if not self.fits(x):
+            raise ValueError(
+                f"{name}: a {type(self).__name__} likelihood wants {self.wants}, got values from "
+                f"{x.min():.9g} to {x.max():.9g}. Rescale or round the data, or use SquaredError()."
+            )
+
+    def check_decoder(self, shape, output, name):
+        """Raise a ValueError where a decoder's output shape does not give the params for examples of a shape."""
+        k = self.params_per_value
+        wanted = tuple(shape) + ((k,) if k > 1 else ())
+        if tuple(output) != wanted:
+            raise ValueError(
+                f"{name}: for inputs {tuple(shape)} a {type(self).__name__} likelihood wants a decoder with output "
+                f"{wanted}, got {tuple(output)}. Build it with the encoder's shape and params_per_value={k}."
+            )
+
 
 @register
 class SquaredError(Likelihood):

@@ -22,7 +22,7 @@ class Batches(keras.utils.PyDataset):
     does not divide into batches leaves out its last few examples: other ones in every epoch.
 
     Args:
-        arrays: tuple of arrays with the same first axis, (n, ...).
+        arrays: tuple of arrays with the same first axis, (n, ...), or of dicts of them.
         batch_size: b, at most n are used.
         seed: int >= 0.
     """
@@ -31,14 +31,14 @@ class Batches(keras.utils.PyDataset):
         super().__init__()
         self.arrays = arrays
         self.seed = seed
-        self.batch_size = min(batch_size, len(arrays[0]))
+        self.examples = len(keras.tree.flatten(arrays)[0])
+        self.batch_size = min(batch_size, self.examples)
         self.start(0)
 
     def order(self, epoch):
         """Rows of every batch of an epoch, (steps, b) integers."""
-        n = len(self.arrays[0])
-        rows = np.random.default_rng([self.seed, epoch]).permutation(n)
-        return rows[: n - n % self.batch_size].reshape(-1, self.batch_size)
+        rows = np.random.default_rng([self.seed, epoch]).permutation(self.examples)
+        return rows[: self.examples - self.examples % self.batch_size].reshape(-1, self.batch_size)
 
     def start(self, epoch):
         self.rows = self.order(epoch)
@@ -47,22 +47,37 @@ class Batches(keras.utils.PyDataset):
         return len(self.rows)
 
     def __getitem__(self, step):
-        return tuple(a[self.rows[step]] for a in self.arrays)
+        return keras.tree.map_structure(lambda a: a[self.rows[step]], self.arrays)
+
+
+class Term(keras.metrics.Mean):
+    """The mean of a loss term over an epoch, and the number of steps for which it was finite."""
+
+    def __init__(self, name):
+        super().__init__(name=name)
+        self.finite = self.add_variable((), "zeros", name="finite")
+
+    def update_state(self, values, sample_weight=None):
+        super().update_state(values, sample_weight)
+        self.finite.assign_add(ops.cast(ops.isfinite(self.total), self.finite.dtype))  # once NaN, a sum stays NaN
 
 
 class Model(keras.Model):
     """A Keras model whose loss is a sum of named terms.
 
     A subclass writes `call`, which says what it computed (a dict), and `compute_loss`, which says what is
-    wanted: it hands its terms to `total`, which also tracks each of them under the book's name.
+    wanted: it hands its terms to `total`, which also tracks each of them under the book's name. In `arguments`
+    it names what its constructor was given and keeps under the same name, so that a file can hold it.
 
     Args:
         terms: names of the loss terms, in the order in which they are shown.
     """
 
+    arguments = ()
+
     def __init__(self, terms, **kwargs):
         super().__init__(**kwargs)
-        self.trackers = [keras.metrics.Mean(name=name) for name in terms]
+        self.trackers = [Term(name) for name in terms]
 
     def total(self, sample_weight, **terms):
         """Track each term, (b,), and return the mean over the batch of their weighted sum, a scalar.
@@ -141,7 +156,12 @@ class Model(keras.Model):
         hooks = [follow, FiniteLoss(), *callbacks]
         first, saver = 0, None
         if checkpoint is not None:
-            run = {"examples": len(arrays[0]), "data": checksum(arrays), "batch_size": batches.batch_size, "seed": seed}
+            run = {
+                "examples": batches.examples,
+                "data": checksum(arrays),
+                "batch_size": batches.batch_size,
+                "seed": seed,
+            }
             run["model"] = fingerprint(self)
             saver = Checkpoint(checkpoint, run)
             first = saver.restore(self, epochs)
@@ -166,11 +186,19 @@ class Model(keras.Model):
             arrays = self.check(x, y)
         return super().evaluate(*arrays, verbose=verbose, return_dict=return_dict, **kwargs)
 
+    def get_config(self):
+        given = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in self.arguments}
+        return {**super().get_config(), **given}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**{name: keras.saving.deserialize_keras_object(value) for name, value in config.items()})
+
 
 def checksum(arrays):
     """CRC-32 of the arrays' bytes, to tell two data sets apart."""
     crc = 0
-    for a in arrays:
+    for a in keras.tree.flatten(arrays):
         crc = zlib.crc32(np.ascontiguousarray(a), crc)
     return crc
 
@@ -196,8 +224,15 @@ def fingerprint(model):
         return None
 
 
-def in_chunks(fn, x, batch_size, name):
-    """Apply a function to all rows of an array, a chunk at a time: (n, ...) -> (n, ...), NumPy."""
+def in_chunks(fn, arrays, batch_size, name):
+    """Apply a function to all rows of an array, or of several, a chunk at a time: (n, ...) -> (n, ...), NumPy."""
     (batch_size,) = check_whole(name, batch_size=batch_size)
-    chunks = [fn(x[i : i + batch_size]) for i in range(0, len(x), batch_size)]
-    return np.concatenate(chunks) if len(chunks) > 1 else chunks[0]
+    arrays = arrays if isinstance(arrays, tuple) else (arrays,)
+    chunks = [fn(*(a[i : i + batch_size] for a in arrays)) for i in range(0, len(arrays[0]), batch_size)]
+    return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *chunks) if len(chunks) > 1 else chunks[0]
+
+
+def check_kind(name, what, part, kind, example):
+    """Raise a TypeError where a part of a model is of another kind, and say what would do."""
+    if not isinstance(part, kind):
+        raise TypeError(f"{name}: {what} wants a {kind.__name__} such as {example}, got {part!r}.")

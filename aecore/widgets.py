@@ -17,9 +17,11 @@ from PIL import Image
 
 from aecore import export
 from aecore.data import check_examples
+from aecore.distributions import StandardNormal
 from aecore.viz import CLASSES, PALETTE, WIDGET
 
 LIVE = Path(__file__).parent / "live"
+PIXELS = 400_000  # that one figure may bring along as pictures of data
 IMPORT = re.compile(r'^import \{.*?\} from "\./(\w+)\.js";\n', re.MULTILINE | re.DOTALL)
 
 
@@ -52,27 +54,48 @@ class Live(anywidget.AnyWidget):
 class CodePlane(Live):
     """Drag a point over a code space of two numbers and see it decoded; pick two points and play the way between.
 
+    Where the codes are distributions, the ellipse of q(z | x) of the example nearest to the point is shown, with draws
+    from it, decoded; and the prior's circles where the prior is N(0, I).
+
     Args:
-        autoencoder: Autoencoder with a code of 2, of images of 1 or 3 channels.
-        codes: codes of data, shown behind the point, (n, 2).
+        autoencoder: Autoencoder or VAE with a code of 2, of images of 1 or 3 channels.
+        codes: codes of data, shown behind the point, (n, 2), or what a VAE's `encode` gives: mean and log_var (n, 2).
         labels: their labels, (n,).
         title: what the figure is, for screen readers.
+        pictures: the examples themselves, (n, h, w, c), or None: the one nearest to the point is shown beside what is
+            decoded. They travel with the page: a few hundred small ones.
     Traits: code, [z_1, z_2]: where the point is.
     Raises: ValueError where shapes do not fit, or where the page cannot run the decoder.
-    Chapter 1.
+    Chapters 1 and 10.
     """
 
     _esm = _module("plane")
     code = traitlets.List(traitlets.Float(), [0.0, 0.0], 2, 2).tag(sync=True)
 
-    def __init__(self, autoencoder, codes, labels, title="Code plane"):
-        codes, labels = np.asarray(codes), np.asarray(labels)
+    def __init__(self, autoencoder, codes, labels, title="Code plane", pictures=None):
+        codes, log_var = export.posterior(codes)
+        labels = np.asarray(labels)
         if codes.ndim != 2 or codes.shape[1] != 2 or len(codes) != len(labels) or not len(codes):
             raise ValueError(f"CodePlane: wanted codes (n, 2) and n labels, got {codes.shape} and {labels.shape}.")
         if autoencoder.code_size != 2:
             raise ValueError(f"CodePlane: wanted a code of 2 numbers, got {autoencoder.code_size}. Train one with 2.")
-        buffer = export.Buffer()
+        buffer, more = export.Buffer(), {}
         ends, (names, numbers) = _ends(codes), np.unique(labels, return_inverse=True)
+        if log_var is not None:
+            if log_var.shape != codes.shape:
+                raise ValueError(f"CodePlane: wanted a log_var {codes.shape}, as the mean, got {log_var.shape}.")
+            reach, normal = 2 * np.exp(log_var / 2), isinstance(autoencoder.prior, StandardNormal)
+            ends = _ends(np.concatenate([codes - reach, codes + reach, [[-2, -2], [2, 2]] if normal else codes]))
+            ends = ends.mean(axis=0) + np.array([[-0.5], [0.5]]) * np.ptp(ends, axis=0).max()  # a circle is one
+            more = {"log_var": buffer.numbers(log_var), "normal_prior": normal}
+        if pictures is not None:
+            pictures = check_examples(pictures, autoencoder.shape, "CodePlane")
+            if len(pictures) != len(codes) or pictures.size > PIXELS:
+                raise ValueError(
+                    f"CodePlane: wanted {len(codes)} pictures, one for each code, of at most {PIXELS} pixels together, "
+                    f"got {pictures.shape}. Show fewer examples."
+                )
+            more["pictures"] = buffer.pixels(pictures)
         super().__init__(
             title,
             buffer,
@@ -83,6 +106,7 @@ class CodePlane(Live):
             range=ends.tolist(),
             colours=CLASSES,
             probe={"decoder": export.probe(autoencoder.decode, ends, buffer)},
+            **more,
         )
         self.code = np.median(codes, axis=0).tolist()
 
@@ -137,14 +161,14 @@ class Dial(Live):
     """Models trained at several settings, side by side in one place: turn the dial and see what the setting does.
 
     Args:
-        models: dict setting -> Autoencoder, in the order of the dial, with codes of one size.
+        models: dict setting -> Autoencoder or VAE, in the order of the dial, with codes of one size.
         pictures: what they encode, (n, h, w, c) in [0, 1]; about eight fit beside one another.
         terms: dict name -> one number for each setting: the terms of the loss, measured.
         name: what is set, for example "lambda".
         title: what the figure is, for screen readers.
     Traits: setting, from 0: where the dial stands.
     Raises: ValueError where numbers of settings or shapes do not fit.
-    Chapter 2.
+    Chapters 2 and 10.
     """
 
     _esm = _module("dial")
@@ -155,7 +179,7 @@ class Dial(Live):
         wrong = {key: len(values) for key, values in terms.items() if len(values) != len(models)}
         if wrong:
             raise ValueError(f"Dial: wanted {len(models)} numbers for each term, one for each setting, got {wrong}.")
-        codes = [model.encode(pictures) for model in models.values()]
+        codes = [export.posterior(model.encode(pictures))[0] for model in models.values()]
         if len({c.shape for c in codes}) != 1:
             raise ValueError(f"Dial: wanted codes of one size, got {[c.shape[-1] for c in codes]}.")
         rebuilt = np.stack([model.decode(c) for model, c in zip(models.values(), codes, strict=True)])

@@ -45,6 +45,19 @@ def pace(fn, x, least=1.0):
     return rounds * len(x) / (time.perf_counter() - start)
 
 
+def fit_pace(model, x):
+    """Examples per second of aecore's `fit`."""
+    import keras
+
+    marks = []
+    clock = keras.callbacks.LambdaCallback(
+        on_train_begin=lambda logs: marks.append(time.perf_counter()),
+        on_epoch_end=lambda epoch, logs: marks.append(time.perf_counter()),
+    )
+    model.fit(x, epochs=EPOCHS, batch_size=BATCH, callbacks=[clock], verbose=0)
+    return median_pace(np.diff(marks))
+
+
 def aecore_case():
     import keras
 
@@ -53,16 +66,11 @@ def aecore_case():
     net = {"shape": (28, 28, 1), "hidden": (400,), "code_size": 20, "activation": "relu"}
     model = Autoencoder(networks.mlp_encoder(**net), networks.mlp_decoder(**net), likelihood=objectives.Bernoulli())
     model.compile(keras.optimizers.Adam(LEARNING_RATE))
-    marks = []
-    clock = keras.callbacks.LambdaCallback(
-        on_train_begin=lambda logs: marks.append(time.perf_counter()),
-        on_epoch_end=lambda epoch, logs: marks.append(time.perf_counter()),
-    )
     x = pictures()
-    model.fit(x, epochs=EPOCHS, batch_size=BATCH, callbacks=[clock], verbose=0)
+    train = fit_pace(model, x)
     codes = model.encode(x)
     return {
-        "train": median_pace(np.diff(marks)),
+        "train": train,
         "encode": pace(model.encode, x),
         "decode": pace(model.decode, codes),
         "encode, Keras predict": pace(lambda a: model.encoder.predict(a, batch_size=1024, verbose=0), x),
@@ -152,9 +160,9 @@ CASES = {
 }
 
 
-def run_case(name):
-    os.environ["KERAS_BACKEND"] = CASES[name][0]
-    result = CASES[name][1]()
+def run_case(cases, name):
+    os.environ["KERAS_BACKEND"] = cases[name][0]
+    result = cases[name][1]()
     result["peak memory, GB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(json.dumps(result))
 
@@ -163,7 +171,7 @@ def versions():
     from importlib.metadata import PackageNotFoundError, version
 
     found = {}
-    for package in ("tensorflow", "keras", "jax", "numpy", "torch"):
+    for package in ("tensorflow", "keras", "jax", "numpy", "torch", "pythae"):
         try:
             found[package] = version(package)
         except PackageNotFoundError:
@@ -171,20 +179,31 @@ def versions():
     return found
 
 
-def main():
-    names = [name for name in CASES if name != "PyTorch, eager" or find_spec("torch")]
-    rounds = {name: [] for name in names}
-    for i in range(3):
+def medians_of_rounds(script, names, rounds=3):
+    """Run `script NAME` for each name in a process of its own, the names taking turns: name -> figure -> median."""
+    seen = {name: [] for name in names}
+    for i in range(rounds):
         for name in names:
             print(f"round {i + 1}: {name}", file=sys.stderr, flush=True)
-            done = subprocess.run([sys.executable, __file__, name], capture_output=True, text=True)
+            done = subprocess.run([sys.executable, script, name], capture_output=True, text=True)
             if done.returncode:
                 sys.exit(f"{name} failed:\n{done.stderr[-2000:]}")
-            rounds[name].append(json.loads(done.stdout.splitlines()[-1]))
-    medians = {
-        name: {key: statistics.median(r[key] for r in results) for key in results[0]}
-        for name, results in rounds.items()
+            seen[name].append(json.loads(done.stdout.splitlines()[-1]))
+    return {
+        name: {key: statistics.median(r[key] for r in results) for key in results[0]} for name, results in seen.items()
     }
+
+
+def write(path, medians):
+    machine = {"cores": os.cpu_count(), "processor": platform.machine(), "python": platform.python_version()}
+    path.parent.mkdir(exist_ok=True)
+    result = {"date": time.strftime("%Y-%m-%d"), **machine, **versions(), "medians": medians}
+    path.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def main():
+    names = [name for name in CASES if name != "PyTorch, eager" or find_spec("torch")]
+    medians = medians_of_rounds(__file__, names)
     base = medians["hand-written tf.function"]["train"]
     print(f"{'case':32}{'train':>12}{'ratio':>8}{'encode':>12}{'decode':>12}{'import':>9}{'peak':>9}")
     print(f"{'':32}{'examples/s':>12}{'':>8}{'examples/s':>12}{'examples/s':>12}{'s':>9}{'GB':>9}")
@@ -194,15 +213,11 @@ def main():
         shown += [f"{c:12,.0f}" if c else " " * 12 for c in cells[2:]]
         shown += [f"{m['import, s']:9.2f}" if "import, s" in m else " " * 9, f"{m['peak memory, GB']:9.2f}"]
         print(f"{name:32}" + "".join(shown))
-    machine = {"cores": os.cpu_count(), "processor": platform.machine(), "python": platform.python_version()}
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(
-        json.dumps({"date": time.strftime("%Y-%m-%d"), **machine, **versions(), "medians": medians}, indent=1) + "\n"
-    )
+    write(RESULT, medians)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("case", nargs="?", choices=CASES)
     case = parser.parse_args().case
-    run_case(case) if case else main()
+    run_case(CASES, case) if case else main()

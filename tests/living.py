@@ -4,8 +4,9 @@ import json
 import re
 from contextlib import contextmanager
 
+import ipywidgets.embed
 import pytest
-from browsing import SITE
+from browsing import ROOT, SITE, watch
 
 FIGURES = ".live-figure"
 STAND_IN = ":scope > a img, :scope > img, :scope > .output"  # a picture, or the text of a question
@@ -56,3 +57,40 @@ def changes(figure, action):
 def centre(locator):
     box = locator.bounding_box()
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def saved(figure):
+    """A figure's state as a notebook saves it."""
+    state = ipywidgets.embed.embed_data(views=[figure], drop_defaults=False)["manager_state"]
+    return state, figure.model_id
+
+
+def alone(state, model_id):
+    """A page with one figure and nothing else but the loader."""
+    view = json.dumps({"version_major": 2, "version_minor": 0, "model_id": model_id})
+    return (
+        "<!doctype html><html lang=en><title>figure</title><meta name=viewport content='width=device-width'>"
+        "<div class=live-figure><img alt='the picture'>"
+        f'<script type="application/vnd.jupyter.widget-view+json">{view}</script></div>'
+        f'<script type="application/vnd.jupyter.widget-state+json">{json.dumps(state)}</script>'
+        f"<script>{(ROOT / '_assets' / 'live.js').read_text('utf8')}</script>"
+    )
+
+
+@pytest.fixture
+def stand(browser):
+    """A context manager: stand(figure, lang="en", **context) -> (page, the figure, faults)."""
+
+    @contextmanager
+    def stand(figure, lang="en", width=1280, **options):
+        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+        try:
+            faults = watch(context, "blob:")
+            page = context.new_page()
+            page.set_content(alone(*saved(figure)).replace("lang=en", f"lang={lang}"))
+            page.locator(".live canvas").first.wait_for()
+            yield page, page.locator(".live"), faults
+        finally:
+            context.close()
+
+    return stand

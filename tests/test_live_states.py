@@ -4,35 +4,18 @@ import json
 import re
 import time
 
-import ipywidgets.embed
 import keras
 import numpy as np
 import pytest
-from browsing import ROOT
+from codes import small_vae, small_vq
+from living import alone, saved
 
-from aecore import export, widgets
+from aecore import export, widgets, widgets_codes
 
 pytestmark = pytest.mark.slow
 
 
 # ---- the runtime beside Keras, for every kind of layer ----
-
-
-def saved(figure):
-    """A figure's state as a notebook saves it."""
-    state = ipywidgets.embed.embed_data(views=[figure], drop_defaults=False)["manager_state"]
-    return state, figure.model_id
-
-
-def alone(state, model_id):
-    """A page with one figure and nothing else but the loader."""
-    view = json.dumps({"version_major": 2, "version_minor": 0, "model_id": model_id})
-    return (
-        "<!doctype html><html lang=en><title>figure</title><div class=live-figure><img alt='the picture'>"
-        f'<script type="application/vnd.jupyter.widget-view+json">{view}</script></div>'
-        f'<script type="application/vnd.jupyter.widget-state+json">{json.dumps(state)}</script>'
-        f"<script>{(ROOT / '_assets' / 'live.js').read_text('utf8')}</script>"
-    )
 
 
 @pytest.fixture
@@ -59,6 +42,9 @@ def networks():
     yield conv_encoder((16, 16, 3), (4, 6), 5)
     yield conv_decoder((16, 16, 3), (4, 6), 5)
     yield tied_decoder(mlp_encoder((4, 4, 1), (7,), 3, dropout=0.3))
+    grid = dict(shape=(8, 8, 3), filters=(4, 6), code_size=5, grid=True)
+    yield conv_encoder(**grid)
+    yield conv_decoder(**grid)
     yield keras.Sequential([keras.Input((6,)), k.Dense(8), TopK(3), k.Dense(5, use_bias=False)])
 
 
@@ -174,6 +160,15 @@ def others(build, x):
     yield widgets.Draw(three, x)
     yield widgets.Dial({1: three, 2: build(seed=2, hidden=(4,))}, x[:3], {"rec": [2.0, 1.0]})
     yield widgets.Frames(x[:3], ["a", "b", "c"])
+    yield from of_codes(x)
+
+
+def of_codes(x):
+    """The plane with ellipses, the traversals, and the tokens."""
+    vae, vq = small_vae(2), small_vq()
+    yield widgets.CodePlane(vae, vae.encode(x), np.arange(60) % 3, pictures=x)
+    yield widgets_codes.Traversals(small_vae(4), x)
+    yield widgets_codes.Tokens(vq, x, samples=vq.encode(x[:3]))
 
 
 OPTIONAL = {"title", "probe", "name", "smooth"}
@@ -201,4 +196,45 @@ def test_every_field_that_is_missing_is_named(blank, build, x):
                     spoilt_value,
                     text,
                 )
+    assert crashes == []
+
+
+WRONG = (  # figure, field, what it becomes, a word that the message must have
+    (0, ("log_var", "shape"), [3, 2], "log_var"),
+    (0, ("pictures", "shape"), [60, 8, 8, 3], "pictures"),
+    (1, ("mean", "shape"), [10, 3], "mean"),
+    (1, ("order",), [0, 99], "order"),
+    (1, ("ranges", 0), [1, 1], "empty"),
+    (1, ("steps",), 1000, "steps"),
+    (2, ("decoder", "layers", 0, "codes"), 5, "table"),
+    (2, ("decoder", "layers", 0, "units"), 10**9, "units"),
+    (2, ("decoder", "input"), [400, 400], "1024"),
+    (2, ("decoder", "input"), [16], "picture"),
+    (2, ("tokens", "at"), 10**7, "bytes"),
+    (2, ("samples", "shape"), [3, 8, 2], "samples"),
+    (2, ("patches", "shape"), [9, 2, 2, 3], "patches"),
+)
+
+
+def test_what_is_wrong_with_codes_is_named(blank, x):
+    crashes = []
+    blank.on("pageerror", lambda error: crashes.append(str(error)))
+    states = [saved(figure) for figure in of_codes(x)]
+    cases = [(json.loads(json.dumps(states[i][0])), states[i][1], field, to, word) for i, field, to, word in WRONG]
+    for state, key, field, to, _ in cases:
+        place = state["state"][key]["state"]["spec"]
+        for part in field[:-1]:
+            place = place[part]
+        place[field[-1]] = to
+    for state, key in states:
+        for buffer in state["state"][key]["buffers"]:
+            buffer["data"] = "//9/" * (len(buffer["data"]) // 4)
+        cases.append((state, key, "weights", "NaN", "finite"))
+    for state, key, field, to, word in cases:
+        blank.set_content(alone(state, key))
+        blank.locator("[role=alert], canvas").first.wait_for(timeout=5000)
+        message = blank.locator("[role=alert]")
+        assert message.count(), (field, to, "was drawn all the same")
+        assert word in message.inner_text(), (field, to, message.inner_text())
+        assert blank.locator("canvas").count() == 0
     assert crashes == []

@@ -4,6 +4,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+from scipy.linalg import sqrtm
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from aecore import metrics
@@ -85,6 +86,57 @@ def test_clusters_without_a_label_are_wrong():
     assert metrics.cluster_accuracy([0, 1, 2, 3], [0, 0, 0, 0]) == 0.25
 
 
+def test_frechet_distance_is_the_formula_with_a_matrix_root():
+    x, y = rng.standard_normal((500, 6)) @ rng.standard_normal((6, 6)), rng.standard_normal((300, 6)) + 1
+    root = sqrtm(np.cov(x.T) @ np.cov(y.T)).real
+    wanted = np.sum((x.mean(0) - y.mean(0)) ** 2) + np.trace(np.cov(x.T) + np.cov(y.T) - 2 * root)
+    assert metrics.frechet_distance(x, y) == pytest.approx(wanted, rel=1e-8)
+    assert metrics.frechet_distance(y, x) == pytest.approx(wanted, rel=1e-8)
+
+
+def test_frechet_distance_of_equal_covariances_is_the_squared_distance_of_the_means():
+    x = rng.standard_normal((40, 60))  # fewer examples than features: the covariances are singular
+    move = rng.standard_normal(60)
+    assert metrics.frechet_distance(x, x + move) == pytest.approx(move @ move, rel=1e-8)
+    assert metrics.frechet_distance(x, 3 * x) == pytest.approx(
+        4 * np.sum(x.mean(0) ** 2) + 4 * np.trace(np.cov(x.T)), rel=1e-8
+    )
+
+
+def test_kernel_distance_is_the_double_loop_and_has_no_bias():
+    x, y = rng.standard_normal((7, 3)), rng.standard_normal((5, 3)) + 0.5
+    k = lambda a, b: (a @ b / 3 + 1) ** 3
+    wanted = np.mean([k(a, b) for a, b in permutations(x, 2)]) + np.mean([k(a, b) for a, b in permutations(y, 2)])
+    wanted -= 2 * np.mean([k(a, b) for a in x for b in y])
+    assert metrics.kernel_distance(x, y) == pytest.approx(wanted, rel=1e-10)
+    assert metrics.kernel_distance(np.repeat(x, 400, axis=0), np.repeat(y, 400, axis=0)) == pytest.approx(
+        np.mean([k(a, b) for a in x for b in x]) + np.mean([k(a, b) for a in y for b in y])
+        - 2 * np.mean([k(a, b) for a in x for b in y]), rel=0.02,
+    )  # fmt: skip
+    few = [metrics.kernel_distance(*rng.standard_normal((2, 10, 3))) for _ in range(2000)]
+    assert abs(np.mean(few)) < 4 * np.std(few) / np.sqrt(2000)  # equal distributions: 0 in the mean, also of 10 samples
+    assert min(few) < 0
+
+
+def test_precision_and_recall_of_sets_that_we_know():
+    real = rng.standard_normal((200, 2)) + 20 * rng.integers(0, 2, (200, 1))  # two clusters, around 0 and 20
+    assert metrics.precision_recall(real, real) == (1, 1)
+    one = real[real[:, 0] < 10]
+    precision, recall = metrics.precision_recall(real, one)
+    assert precision == 1
+    assert recall == pytest.approx(len(one) / 200)  # the other cluster is never generated
+    collapsed = one[:1] + 1e-3 * rng.standard_normal((100, 2))
+    precision, recall = metrics.precision_recall(real, collapsed)
+    assert precision == 1
+    assert recall <= 0.02
+    assert metrics.precision_recall(real, real + 100) == (0, 0)
+    few = rng.standard_normal((30, 2)), rng.standard_normal((25, 2)) + 0.5
+    gap = lambda a, b: np.sqrt(((a - b) ** 2).sum())
+    inside = lambda p, region: any(gap(p, c) <= sorted(gap(c, o) for o in region)[2] for c in region)
+    wanted = np.mean([inside(p, few[0]) for p in few[1]]), np.mean([inside(p, few[1]) for p in few[0]])
+    assert metrics.precision_recall(*few, k=2) == pytest.approx(wanted)
+
+
 GREY = np.zeros((2, 8, 8, 1), "float32")
 
 
@@ -101,6 +153,11 @@ GREY = np.zeros((2, 8, 8, 1), "float32")
         (lambda: metrics.cluster_accuracy([], []), ValueError, "two lists of the same length"),
         (lambda: metrics.cluster_accuracy([0, 1], [-1, 0]), ValueError, "wanted integers >= 0, got int64 from -1"),
         (lambda: metrics.cluster_accuracy([0.0, 1], [1, 0]), ValueError, "wanted integers >= 0, got float64"),
+        (lambda: metrics.frechet_distance(GREY, GREY[:1]), ValueError, r"at least 2 examples, got \(2, 64\) and \(1"),
+        (lambda: metrics.kernel_distance(GREY, GREY[:, :4]), ValueError, "kernel_distance: wanted two sets of"),
+        (lambda: metrics.frechet_distance(GREY / np.nan, GREY), ValueError, "features hold NaN or infinity"),
+        (lambda: metrics.precision_recall(GREY, GREY), ValueError, "at least 4 examples"),
+        (lambda: metrics.precision_recall(GREY, GREY, k=0), ValueError, "k must be at least 1, got 0"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_refused(make, error, message):

@@ -18,21 +18,21 @@ ROOT = Path(aecore.__file__).parents[1]
 TREES = {p.stem: ast.parse(p.read_text()) for p in sorted((ROOT / "aecore").glob("*.py"))}
 EXERCISES = {p.stem: ast.parse(p.read_text()) for p in sorted((ROOT / "aecore" / "exercises").glob("*.py"))}
 LEVELS = (
-    {"_backend", "_version", "callbacks", "corruption", "downloads", "layers", "metrics", "synthetic"},
-    {"data", "objectives"},
-    {"export", "networks", "profile", "training"},
-    {"ae"},
+    {"_backend", "_version", "callbacks", "corruption", "divergences", "downloads", "layers", "metrics", "synthetic"},
+    {"data", "metrics_codes", "objectives"},
+    {"distributions", "export", "networks", "profile", "quantisers", "training"},
+    {"ae", "estimators", "vae", "vq"},
     {"viz"},
     {"widgets"},
-    {"widgets_training"},
+    {"widgets_codes", "widgets_training"},
 )
 EXERCISE_LEVELS = (
     {"_verdict"},
     {"_calling"},
     {"_kinds"},
     {"_experiments"},
-    {"ch01_compare", "ch02_sweep", "ch03_dead"},
-    {"preface", "ch01", "ch02", "ch03"},
+    {"ch01_compare", "ch02_sweep", "ch03_dead", "ch09_fits", "ch12_means"},
+    {"preface", "ch01", "ch02", "ch03", "ch09", "ch10", "ch11", "ch12"},
     {"quiz"},
     {"__init__"},
 )
@@ -54,7 +54,10 @@ PLANNED = {
     "metrics.psnr": "7 Restoration",
     "metrics.ssim": "7 Restoration",
     "corruption.SaltAndPepper": "7 Restoration",
+    "metrics_codes.code_entropy": "12 Discrete codes",
     "metrics.cluster_accuracy": "8 Representations",
+    "widgets_codes.Traversals": "10 Variational autoencoders",
+    "widgets_codes.Tokens": "12 Discrete codes",
     "synthetic.ring_of_gaussians": "13 GANs",
 }
 
@@ -120,6 +123,7 @@ def test_importing_aecore_needs_little(python):
             "_backend": {"tensorflow", "jax"},
             "viz": {"matplotlib"},
             "widgets": {"anywidget", "matplotlib", "PIL", "traitlets"},
+            "widgets_codes": {"traitlets"},
             "widgets_training": {"traitlets"},
         }.get(name, set())
         assert at_import(tree) <= allowed | extra, name

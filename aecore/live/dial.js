@@ -1,6 +1,8 @@
 // Regulariser dial: models trained at several settings, one at a time: codes, reconstructions, and terms of the loss.
 import { array, fail, imageShape, list, number, texts, whole } from "./state.js";
-import { announcer, figure, h, picture, plot, slider, t } from "./ui.js";
+import { announcer, figure, h, picture, plot, slider, t, translate } from "./ui.js";
+
+translate({ "units in use": "个单元在用", largest: "最大值" });
 
 const WIDE = 320, HIGH = 190, LEFT = 44, BOTTOM = 34;
 

@@ -1,7 +1,13 @@
 // Draw and reconstruct: a drawing goes through encoder and decoder while it is drawn; sliders move single code units.
 import { array, fail, imageShape, list, number, whole } from "./state.js";
 import { network } from "./network.js";
-import { announcer, arrows, button, dragging, figure, h, picture, plot, slider, t } from "./ui.js";
+import { announcer, arrows, button, dragging, figure, h, picture, plot, slider, t, translate } from "./ui.js";
+
+translate({
+  "Drawing area: draw with the pointer; or arrow keys move the pen, space puts it down and lifts it, Delete clears":
+    "绘图区：用指针绘制；或用方向键移动画笔，空格键落笔和抬笔，Delete 键清除",
+  "error (red: missing, blue: added)": "误差（红：缺失，蓝：多余）", "what the encoder sees": "编码器所见", "Draw here": "在此绘制", "Next example": "下一个示例",
+});
 
 const SIZE = 224;
 

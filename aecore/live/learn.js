@@ -1,17 +1,7 @@
 // A dense autoencoder that learns, one batch at a time: what Keras does, in plain arrays. No part of it draws.
 // Chapter 1 derives the way back (eq-linear-gradients): the residual goes to a kernel through its inputs, and on through the kernel transposed.
 import { ACTIVATIONS, SLOPES } from "./network.js";
-
-/** A small seeded generator of numbers in [0, 1), mulberry32. */
-export function random(seed) {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
-}
+import { normals, random } from "./random.js";
 
 /** What stands between input and output: sizes of the layers, activations, and after how many layers the code is. */
 export function layout(inputs, hidden, codeSize, activation) {
@@ -106,9 +96,8 @@ export const OPTIMISERS = {
 
 /** Training of an autoencoder on points, (n, 2), in batches of 32, shuffled every epoch; the seed owns all that is drawn. */
 export function training(x, { hidden, code_size, activation, seed }) {
-  const spec = layout(2, hidden, code_size, activation), weights = init(spec.sizes, seed), draw = random(~seed);
+  const spec = layout(2, hidden, code_size, activation), weights = init(spec.sizes, seed), draw = random(~seed), normal = normals(draw);
   const n = x.length / 2, order = Array.from({ length: n }, (_, i) => i), perEpoch = Math.ceil(n / 32);
-  const normal = () => Math.sqrt(-2 * Math.log(1 - draw())) * Math.cos(2 * Math.PI * draw());
   let steps = 0, state = {}, used;
   const step = ({ optimiser, learning_rate, noise }) => { // these may change on the way; the optimiser then starts afresh
     if (optimiser !== used) [state, used] = [{}, optimiser];

@@ -86,6 +86,21 @@ function convolution(layer, shape, weights) {
   return { run, shape: outer, work: coarse[0] * coarse[1] * kh * kw * inputs * filters };
 }
 
+// Each number of the input is a row of the table: what a token stands for.
+function embedding(layer, shape, weights) {
+  const codes = whole(layer.codes, "The number of codes", 1, 65536), units = layer.units, count = product(shape);
+  if (count * units > MOST) fail(`An embedding of ${count} tokens in ${units} numbers each is too large.`);
+  const table = weights("table", [codes, units]), rows = new Float64Array(count * units);
+  const run = (x) => {
+    x.forEach((value, i) => {
+      const code = Math.max(0, Math.min(codes - 1, Math.round(value)));
+      for (let j = 0; j < units; j++) rows[i * units + j] = table[code * units + j];
+    });
+    return rows;
+  };
+  return { run, shape: [...shape, units] };
+}
+
 function topK(layer, shape) {
   const k = whole(layer.k, "k", 1, shape[0]);
   const run = (x) => {
@@ -107,7 +122,7 @@ function elementwise(layer, shape) {
   return { run: (x) => { for (let i = 0; i < x.length; i++) x[i] = f(x[i]); return x; }, shape };
 }
 
-const KINDS = { dense, conv: convolution, conv_transpose: convolution, top_k: topK, reshape, activation: elementwise };
+const KINDS = { dense, conv: convolution, conv_transpose: convolution, embedding, top_k: topK, reshape, activation: elementwise };
 
 /** Make a network of the spec. Returns: {input, output: shapes, run: numbers -> Float64Array}, checked by one run. */
 export function network(spec, name, data) {

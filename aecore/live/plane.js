@@ -1,6 +1,7 @@
 // Code plane: a point in a code space of two numbers, the data's codes behind it, and what the decoder makes of it.
 import { array, fail, imageShape, list, number, texts, whole } from "./state.js";
 import { network } from "./network.js";
+import { posteriors } from "./posterior.js";
 import { announcer, arrows, button, dragging, figure, h, picture, player, plot, slider, t } from "./ui.js";
 
 const SIZE = 320, STRIP = 9;
@@ -52,22 +53,25 @@ export function build(spec, data, model, root) {
     backdrop.fillStyle = "#222";
     backdrop.fillText(name, x, y + 1);
   });
-  const nearest = (code) => {
+  const nearest = (code) => { // the example whose code it is
     let best = 0, least = Infinity;
     for (let i = 0; i < labels.length; i++) {
       const distance = (codes[2 * i] - code[0]) ** 2 + (codes[2 * i + 1] - code[1]) ** 2;
       if (distance < least) [best, least] = [i, distance];
     }
-    return labels[best];
+    return best;
   };
+  const length = shape[0] * shape[1] * shape[2];
+  const examples = spec.pictures === undefined ? null : array(spec.pictures, "pictures", data, [labels.length, ...shape]);
 
-  const decoded = picture(shape, "decoded", { size: 200 });
-  const spoken = announcer(true);
+  const decoded = picture(shape, "decoded", { size: examples ? 150 : 200 });
+  const example = examples && picture(shape, "example x", { size: 150 });
   let code = [0, 0], ends = [], picking = false;
 
   const draw = () => {
     context.clearRect(0, 0, SIZE, SIZE);
     context.drawImage(dots, 0, 0, SIZE, SIZE);
+    if (q) q.draw(context);
     if (ends.length) {
       context.strokeStyle = "#222";
       context.lineWidth = 1.5;
@@ -82,16 +86,19 @@ export function build(spec, data, model, root) {
     context.strokeStyle = "white";
     context.fillStyle = "#c00000";
     context.beginPath();
-    context.arc(x, y, 8, 0, 7);
+    context.arc(x, y, q ? 5 : 8, 0, 7); // smaller than an ellipse
     context.fill();
     context.stroke();
     decoded.draw(decoder.run(code));
   };
   const show = (next) => { // the picture first, then what people read and hear
     code = inside(next);
+    const near = nearest(code);
+    const more = q ? `. ${q.follow(near, code)}` : `; ${t("nearest label")} ${names[labels[near]]}`;
+    if (example) example.draw(examples.subarray(near * length, (near + 1) * length));
     draw();
     units.forEach((unit, i) => unit.set(code[i]));
-    spoken.say(`${t("code")} ${code.map((v) => v.toFixed(2)).join(", ")}; ${t("nearest label")} ${names[nearest(code)]}`);
+    spoken.say(`${t("code")} ${code.map((v) => v.toFixed(2)).join(", ")}${more}`);
   };
   const move = (next) => {
     show(next);
@@ -144,8 +151,12 @@ export function build(spec, data, model, root) {
     play.stop();
     move([code[0] + (dx * (high[0] - low[0])) / 100, code[1] - (dy * (high[1] - low[1])) / 100]);
   }, { Enter: choose, " ": choose });
-  root.append(h("div", { class: "beside" }, area.canvas, h("div", { class: "stack" }, decoded.element, ...units.map((u) => u.element), pick)),
-    strip, spoken.element);
+  const q = spec.log_var === undefined ? null
+    : posteriors(spec, data, { codes, labels, names, colour, decoder, shape, across, redraw: () => draw() });
+  const spoken = announcer(!q); // what it says of q(z|x) is seen at once
+  root.append(h("div", { class: "beside" }, area.canvas, h("div", { class: "stack" },
+    h("div", { class: "beside" }, ...(example ? [example.element] : []), decoded.element),
+    ...units.map((u) => u.element), ...(q ? [q.control] : []), pick)), ...(q ? [q.below] : []), strip, spoken.element);
   const start = list(model.get("code"), "code", 2).map((value) => number(value, "A number of the code"));
   show(start);
   model.on("change:code", () => {

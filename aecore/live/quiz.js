@@ -1,7 +1,12 @@
 // Quiz: a question that is answered in the page. What is said to an answer is locked with that answer as the key,
 // so the page holds no answer that one could read. SHA-256 is written out: a page opened from a file has no crypto.subtle.
 import { fail, list, whole } from "./state.js";
-import { announcer, button, figure, h, t } from "./ui.js";
+import { announcer, button, figure, h, t, translate } from "./ui.js";
+
+translate({
+  Check: "检查", "Your number": "你的数字", "Choose an answer first.": "请先选择一个答案。", "Write a number first.": "请先写下一个数字。",
+  "Not yet.": "还不对。",
+});
 
 const primes = [];
 for (let n = 2; primes.length < 64; n++) if (primes.every((p) => n % p)) primes.push(n);

@@ -2,14 +2,11 @@
 
 const ZH = {
   "This figure cannot be drawn.": "无法绘制此图。",
-  Play: "播放", Pause: "暂停", Step: "单步", Reset: "重置", Clear: "清除", "Next example": "下一个示例",
+  Play: "播放", Pause: "暂停", Step: "单步", Reset: "重置", Clear: "清除",
   "Pick two points": "选取两点", "Pick the first point": "选取第一点", "Pick the second point": "选取第二点",
-  "code unit": "编码单元", code: "编码", decoded: "解码", picture: "图像", reconstruction: "重构", "error (red: missing, blue: added)": "误差（红：缺失，蓝：多余）",
-  "what the encoder sees": "编码器所见", "units in use": "个单元在用", largest: "最大值",
+  "code unit": "编码单元", code: "编码", decoded: "解码", picture: "图像", reconstruction: "重构",
   "Code plane: drag the point, or move it with the arrow keys; Enter picks it": "编码平面：拖动该点，或用方向键移动；按 Enter 键选取",
-  "Drawing area: draw with the pointer; or arrow keys move the pen, space puts it down and lifts it, Delete clears":
-    "绘图区：用指针绘制；或用方向键移动画笔，空格键落笔和抬笔，Delete 键清除",
-  "squared error": "平方误差", "nearest label": "最近的标签", frame: "帧", "Draw here": "在此绘制",
+  "squared error": "平方误差", "nearest label": "最近的标签", frame: "帧",
   Epoch: "一轮", "New weights": "新权重", epoch: "轮次", loss: "损失", diverged: "已发散", "Start again": "重新开始", "Paused:": "已暂停：",
   "The loss is now below PCA's:": "损失已低于 PCA：", "The loss so far.": "到目前为止的损失。", none: "无", linear: "线性",
   "The points, their reconstructions, and what the decoder makes of all codes.": "数据点、它们的重构，以及解码器对所有编码的输出。",
@@ -17,9 +14,10 @@ const ZH = {
   "data, coloured by code": "数据（按编码着色）", "to the reconstruction": "到重构点", "decoder's output, low code to high": "解码器的输出（编码由小到大）",
   "learning rate": "学习率", "noise on the input": "输入噪声", data: "数据", "hidden layers": "隐藏层", activation: "激活函数", "code size": "编码维数",
   optimiser: "优化器", seed: "随机种子", moons: "双月", spiral: "螺旋", ring: "环", line: "直线",
-  Check: "检查", "Your number": "你的数字", "Choose an answer first.": "请先选择一个答案。", "Write a number first.": "请先写下一个数字。",
-  "Not yet.": "还不对。",
 };
+
+/** Add a figure's own Chinese texts: they travel with that figure only. */
+export const translate = (texts) => Object.assign(ZH, texts);
 
 /** A text of the figure in the page's language. */
 export const t = (text) => (document.documentElement.lang.startsWith("zh") && ZH[text]) || text;
