@@ -69,6 +69,7 @@ stamp: $(READY)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/throughput.py
+	$(BIN)/python benchmarks/vae_speed.py
 
 pages: html
 	$(BIN)/python benchmarks/live.py
