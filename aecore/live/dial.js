@@ -10,7 +10,7 @@ const WIDE = 320, HIGH = 190, LEFT = 44, BOTTOM = 34;
 function curves({ context }, terms, names, settings, chosen, colours) {
   const values = names.flatMap((name) => terms[name]).filter((value) => value > 0);
   const low = Math.log10(Math.min(...values)) - 0.1, high = Math.log10(Math.max(...values)) + 0.1;
-  const x = (i) => LEFT + 8 + ((WIDE - LEFT - 24) * i) / Math.max(1, settings.length - 1);
+  const x = (i) => LEFT + 8 + ((WIDE - LEFT - 36) * i) / Math.max(1, settings.length - 1);
   const y = (value) => 8 + (HIGH - BOTTOM - 8) * (1 - (Math.log10(Math.max(value, 10 ** low)) - low) / (high - low));
   context.clearRect(0, 0, WIDE, HIGH);
   context.font = "12px sans-serif";
