@@ -3,7 +3,7 @@
 import re
 
 from docutils import nodes
-from sphinx.environment.collectors.toctree import TocTreeCollector
+from sphinx_external_toc.collectors import TocTreeCollectorWithStyles as Collector
 
 NUMBER = re.compile(r"(?:.*/)?0*(\d+)_[^/]*")
 
@@ -23,7 +23,7 @@ def renumber(env):
 
 
 def extend(app):
-    count = TocTreeCollector.assign_section_numbers  # Jupyter Book's, by now: it counts through all parts
+    count = Collector.assign_section_numbers  # it counts through all parts
     if getattr(count, "extended", False):
         return
 
@@ -34,7 +34,7 @@ def extend(app):
         return [name for name, numbers in env.toc_secnumbers.items() if numbers != before.get(name)]
 
     assign_section_numbers.extended = True
-    TocTreeCollector.assign_section_numbers = assign_section_numbers
+    Collector.assign_section_numbers = assign_section_numbers
 
 
 def setup(app):

@@ -265,8 +265,9 @@ def _png(picture):
 
 
 def _drawn(figure):
-    """A matplotlib figure as a PNG file. It is closed, as `viz.show` does."""
-    file = io.BytesIO()
+    """A matplotlib figure as a PNG file of 64 colours, a third of the weight. It is closed, as `viz.show` does."""
+    file, small = io.BytesIO(), io.BytesIO()
     figure.savefig(file, format="png", dpi=110)
     plt.close(figure)
-    return file.getvalue()
+    Image.open(file).convert("RGB").quantize(64).save(small, format="PNG", optimize=True)
+    return small.getvalue()

@@ -130,8 +130,14 @@ def test_frames_are_pictures_or_figures(x):
     picture = Image.open(io.BytesIO(read(frames.data, entry).tobytes()))
     np.testing.assert_allclose(np.asarray(picture) / 255, x[1, :, :, 0], atol=0.5 / 255 + 1e-6)
     drawn = widgets.Frames([viz.curves({"a": [1, 2]}), viz.curves({"a": [2, 1]})], ["up", "down"])
-    sizes = {Image.open(io.BytesIO(read(drawn.data, e).tobytes())).size for e in drawn.spec["frames"]}
-    assert len(sizes) == 1
+    files = [read(drawn.data, e).tobytes() for e in drawn.spec["frames"]]
+    assert len({Image.open(io.BytesIO(file)).size for file in files}) == 1
+    whole = io.BytesIO()
+    viz.curves({"a": [1, 2]}).savefig(whole, dpi=110)
+    assert len(files[0]) < len(whole.getvalue()) / 2
+    with Image.open(io.BytesIO(files[0])) as seen, Image.open(whole) as wanted:
+        off = np.abs(np.asarray(seen.convert("RGB"), int) - np.asarray(wanted.convert("RGB"), int))
+    assert off.max() <= 24  # of 255, on the edges of lines
     assert drawn.spec["smooth"]
     assert not frames.spec["smooth"]
 
