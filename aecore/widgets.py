@@ -265,7 +265,7 @@ def _png(picture):
 
 
 def _drawn(figure):
-    """A matplotlib figure as a PNG file of 64 colours, a third of the weight. It is closed, as `viz.show` does."""
+    """A matplotlib figure as a PNG file of 64 colours, under half of the weight. It is closed, as `viz.show` does."""
     file, small = io.BytesIO(), io.BytesIO()
     figure.savefig(file, format="png", dpi=110)
     plt.close(figure)

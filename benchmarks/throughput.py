@@ -77,6 +77,18 @@ def aecore_case():
     }
 
 
+def epochs(batches, step):
+    """Examples per second of step(batch), over all batches, epoch after epoch."""
+    seconds = []
+    for _ in range(EPOCHS):
+        start = time.perf_counter()
+        for x in batches:
+            loss = step(x)
+        float(loss)
+        seconds.append(time.perf_counter() - start)
+    return median_pace(seconds)
+
+
 def tf_function_case(jit_compile):
     import keras
     import tensorflow as tf
@@ -99,14 +111,7 @@ def tf_function_case(jit_compile):
         return loss
 
     dataset = tf.data.Dataset.from_tensor_slices(pictures()).shuffle(N).batch(BATCH, drop_remainder=True).prefetch(8)
-    seconds = []
-    for _ in range(EPOCHS):
-        start = time.perf_counter()
-        for x in dataset:
-            loss = step(x)
-        float(loss)
-        seconds.append(time.perf_counter() - start)
-    return {"train": median_pace(seconds)}
+    return {"train": epochs(dataset, step)}
 
 
 def torch_case():
@@ -201,6 +206,14 @@ def write(path, medians):
     path.write_text(json.dumps(result, indent=1) + "\n")
 
 
+def start(cases, main, about):
+    """Run the case that the command line names in this process, or all of them by `main`."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("case", nargs="?", choices=cases)
+    case = parser.parse_args().case
+    run_case(cases, case) if case else main()
+
+
 def main():
     names = [name for name in CASES if name != "PyTorch, eager" or find_spec("torch")]
     medians = medians_of_rounds(__file__, names)
@@ -217,7 +230,4 @@ def main():
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("case", nargs="?", choices=CASES)
-    case = parser.parse_args().case
-    run_case(CASES, case) if case else main()
+    start(CASES, main, __doc__)

@@ -10,7 +10,6 @@ own `forward`; each is measured where it is installed. Evaluation: seconds for 1
 bound with 200 codes each, and of annealed importance sampling with 4 chains, 50 temperatures and 5 leapfrog steps.
 """
 
-import argparse
 import time
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,14 +17,13 @@ from pathlib import Path
 import numpy as np
 from throughput import (
     BATCH,
-    EPOCHS,
     LEARNING_RATE,
     N,
+    epochs,
     fit_pace,
-    median_pace,
     medians_of_rounds,
     pictures,
-    run_case,
+    start,
     write,
 )
 
@@ -92,17 +90,6 @@ def tf_function_case(jit_compile):
 
     data = tf.data.Dataset.from_tensor_slices(black_and_white())
     return {"train": epochs(data.shuffle(N).batch(BATCH, drop_remainder=True).prefetch(8), step)}
-
-
-def epochs(batches, step):
-    seconds = []
-    for _ in range(EPOCHS):
-        start = time.perf_counter()
-        for x in batches:
-            loss = step(x)
-        float(loss)
-        seconds.append(time.perf_counter() - start)
-    return median_pace(seconds)
 
 
 class TorchBatches:
@@ -200,7 +187,4 @@ def main():
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("case", nargs="?", choices=CASES)
-    case = parser.parse_args().case
-    run_case(CASES, case) if case else main()
+    start(CASES, main, __doc__)
