@@ -50,7 +50,7 @@ check: lint
 
 test: check
 	KERAS_BACKEND=jax $(PYTEST) -n 2 -m 'not slow'
-	AECORE_PROFILE=quick $(PYTEST) $(NBVAL) book/*.ipynb book/exercises/*.ipynb book/solutions/*.ipynb
+	AECORE_PROFILE=quick $(PYTEST) -p tools.recording $(NBVAL) book/*.ipynb book/exercises/*.ipynb book/solutions/*.ipynb
 	$(BIN)/python tools/build.py
 	$(PYTEST) -m slow -n 2 --dist loadfile --ignore tests/test_grading.py
 	$(PYTEST) -m slow tests/test_grading.py

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 import yaml
 
 sys.path.insert(0, str(Path(__file__).parent))
-from executing import execute
+from running import execute
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("tensorflow", "keras", "jax", "numpy", "scikit-learn", "scikit-image", "matplotlib")
@@ -135,6 +135,17 @@ def run(command, environment):
     return process.returncode, lines
 
 
+def kernels(root):
+    """What the kernels of the book run with. Returns: the folder that keeps their outputs, and their environment."""
+    cache = root / "_build" / ".cache" / fingerprint(root)
+    profile = root / "_build" / ".ipython" / "profile_default"
+    for folder in (cache, profile):
+        folder.mkdir(parents=True, exist_ok=True)
+    os.utime(cache)
+    (profile / "ipython_kernel_config.py").write_text(KERNEL)
+    return cache, {**os.environ, **settings(), "PYTHONUNBUFFERED": "1", "IPYTHONDIR": str(profile.parent)}
+
+
 def build(root=ROOT):
     """Build the book below `root` into its `_build/html`. Returns: the number of faults, 0 where all is well."""
     folder = root / "_build"
@@ -149,20 +160,13 @@ def build(root=ROOT):
     done.unlink(missing_ok=True)
     for stale in ("html", ".doctrees", "jupyter_execute"):
         shutil.rmtree(folder / stale, ignore_errors=True)
-    cache = folder / ".cache" / fingerprint(root)
-    cache.mkdir(parents=True, exist_ok=True)
-    os.utime(cache)
+    cache, environment = kernels(root)
     settled, contents = derived_config(root, cache), derived_toc(root)
     config = folder / "_config.yml"
     config.write_text(yaml.safe_dump(settled, allow_unicode=True), "utf8")
     toc = folder / "_toc.yml"
     toc.write_text(yaml.safe_dump(contents, allow_unicode=True, sort_keys=False), "utf8")
-    profile = folder / ".ipython" / "profile_default"
-    profile.mkdir(parents=True, exist_ok=True)
-    (profile / "ipython_kernel_config.py").write_text(KERNEL)
-
     print(f"Building with the profile {settings()['AECORE_PROFILE']}. Notebooks that have changed are run now.")
-    environment = {**os.environ, **settings(), "PYTHONUNBUFFERED": "1", "IPYTHONDIR": str(profile.parent)}
     notebooks = [path for path in (root / f"{name}.ipynb" for name in listed(contents)) if path.is_file()]
     execute(notebooks, cache, environment, settled["execute"]["timeout"])
     jupyter_book = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]

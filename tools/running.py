@@ -22,6 +22,12 @@ def workers():
     return max(1, min(os.cpu_count() or 1, int(memory / GIGABYTES) - 1, 8))
 
 
+def keep(notebook, path, cache, seconds):
+    """Put a notebook that was run, in so many seconds, into the cache."""
+    bundle = CacheBundleIn(notebook, str(path), data={"execution_seconds": seconds})
+    get_cache(str(cache)).cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+
+
 def execute(paths, cache, environment, timeout):
     """Run the notebooks that the cache does not have yet, the largest first.
 
@@ -55,6 +61,5 @@ def execute(paths, cache, environment, timeout):
             except (CellControlSignal, DeadKernelError) as error:
                 print(f"{path.name}: {type(error).__name__}", flush=True)
                 continue
-            bundle = CacheBundleIn(notebook, str(path), data={"execution_seconds": seconds})
-            store.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+            keep(notebook, path, cache, seconds)
             print(f"{path.parent.name}/{path.name}: {seconds:.0f} s", flush=True)
