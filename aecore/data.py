@@ -167,7 +167,7 @@ def binarised(x, seed=0):
     Args: x, grey values in [0, 1], (n, ...); seed, which owns the tosses.
     Returns: zeros and ones, (n, ...), float32.
     Raises: ValueError where values lie outside [0, 1].
-    Source: Salakhutdinov and Murray 2008, on MNIST. Chapter 10.
+    Source: Salakhutdinov and Murray 2008, on MNIST. Chapters 10 and 11.
     """
     x = check_examples(x, np.shape(x)[1:], "binarised")
     if x.min() < 0 or x.max() > 1:

@@ -107,7 +107,7 @@ class MixturePrior(_Mixture):
     """A mixture of K normals whose weights, means and variances are learned with the model.
 
     Args: code_size, d; components, K >= 1; seed, which owns the means at the start, drawn from N(0, I).
-    Chapter 11.
+    Chapter 10.
     """
 
     def __init__(self, code_size, components, seed=0, **kwargs):
@@ -135,7 +135,7 @@ class VampPrior(_Mixture):
         p(z) = (1/K) sum_k q(z | u_k)
 
     Args: pseudo_inputs, u at the start, (K, *shape): some of the training examples, for instance.
-    Source: Tomczak and Welling 2018, equation 9. Differs: u is not held inside [0, 1]. Chapter 11.
+    Source: Tomczak and Welling 2018, equation 9. Differs: u is not held inside [0, 1]. Chapter 10.
     """
 
     def __init__(self, pseudo_inputs, **kwargs):

@@ -112,7 +112,7 @@ def frechet_distance(x, y):
     Returns: float, in squared feature units.
     Source: Heusel et al. 2017, equation 6. Differs: no matrix root. With centred features X / sqrt(n - 1) = Q R the
         trace of the root is the sum of the singular values of R_x R_y', defined for singular covariances too.
-        Chapters 10 and 11.
+        Chapters 10, 11 and 12.
     """
     x, y = _features(x, y, "frechet_distance")
     triangles = [np.linalg.qr((a - a.mean(axis=0)) / np.sqrt(len(a) - 1), mode="r") for a in (x, y)]

@@ -83,7 +83,7 @@ def code_entropy(tokens, size):
     The estimate is too low by about (codes in use - 1) / (2 tokens).
 
     Args: tokens, integers in 0..size-1, any shape; size, number of codes.
-    Returns: float, nats, in [0, log size]. Chapters 11 and 12.
+    Returns: float, nats, in [0, log size]. Chapter 12.
     """
     tokens = np.asarray(tokens)
     if tokens.dtype.kind not in "ui" or not tokens.size or tokens.min() < 0 or tokens.max() >= size:

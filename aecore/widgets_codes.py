@@ -30,7 +30,7 @@ class Traversals(Live):
         title: what the figure is, for screen readers.
     Traits: example, from 0: the one that was picked; code, the d values at the sliders.
     Raises: ValueError where shapes do not fit, or where the page cannot run the decoder.
-    Chapter 10.
+    Chapter 11.
     """
 
     _esm = _module("traversals")
