@@ -163,7 +163,7 @@ def test_traversals_move_one_latent(stand, walk):
         moved_along = moved.copy()
         moved_along[order[0]] = ranges[order[0]][0]
         np.testing.assert_allclose(strip_of(live, 0, 0), decode(moved_along), atol=0.01)
-        told(live, "latent")
+        told(live, "unit")
         live.locator(".track canvas").nth(0).click(position={"x": 10, "y": 10})
         np.testing.assert_allclose(seen(now), decode(moved_along), atol=0.01)
         live.get_by_role("button", name="Back to the example").click()

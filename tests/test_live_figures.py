@@ -5,6 +5,9 @@ import re
 import numpy as np
 import pytest
 from living import LOOK, centre, changes, find
+from test_live_codes import inks
+
+from aecore import widgets
 
 pytestmark = pytest.mark.slow
 
@@ -175,6 +178,25 @@ def test_dial_turns(visit, live_pages):
         assert changes(figure, lambda: figure.locator("button.pair").nth(3).click())
         assert pressed.get_attribute("aria-label").endswith(" 4")
         assert terms() == after
+    assert faults == []
+
+
+def test_a_dial_has_one_scale_for_all_settings(stand, build, x):
+    strong, weak = build(code_size=4), build(code_size=4)
+    for weight in weak.encoder.layers[-1].weights:
+        weight.assign(0.01 * weight)
+    codes = strong.encode(x[:3])
+    in_use = np.sum(np.abs(codes[0]) > 0.05 * np.abs(codes).max())
+    with stand(widgets.Dial({1: strong, 2: weak}, x[:3], {"rec": [1.0, 2.0]})) as (page, live, faults):
+        said = lambda: live.locator("figcaption").first.inner_text()
+        ink = lambda: np.sum(np.ptp(inks(live.locator("figure canvas").first), axis=2) > 50)  # coloured: the bars
+        assert in_use
+        assert f"{in_use} / 4 units in use, largest {np.abs(codes[0]).max():.2f}" in said()
+        tall = ink()
+        live.locator("input").focus()
+        page.keyboard.press("End")
+        assert f"0 / 4 units in use, largest {0.01 * np.abs(codes[0]).max():.2f}" in said()
+        assert ink() < 0.1 * tall
     assert faults == []
 
 

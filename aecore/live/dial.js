@@ -69,6 +69,7 @@ export function build(spec, data, model, root) {
   for (const name of names) list(terms[name], `The term ${name}`, last + 1).forEach((value) => number(value, `A value of ${name}`));
 
   const signed = codes.some((value) => value < 0);
+  const most = codes.reduce((size, value) => Math.max(size, Math.abs(value)), 1e-9); // one scale for all settings
 
   const chart = plot(WIDE, HIGH, { role: "img" }), code = plot(WIDE, HIGH, { role: "img" });
   const rows = h("table", { class: "terms" }), spoken = announcer();
@@ -88,11 +89,11 @@ export function build(spec, data, model, root) {
       element.setAttribute("aria-pressed", i === chosen);
     });
     const at = (setting * many + chosen) * units;
-    const values = Array.from(codes.subarray(at, at + units)), most = Math.max(...values.map(Math.abs), 1e-9);
-    const active = values.filter((value) => Math.abs(value) > 0.01 * most).length;
+    const values = Array.from(codes.subarray(at, at + units)), sizes = values.map(Math.abs);
+    const active = sizes.filter((size) => size > 0.05 * most).length;
     bars(code, values, most, signed);
-    code.canvas.setAttribute("aria-label", `${t("code")}: ${active} / ${units} ${t("units in use")}, ${t("largest")} ${most.toFixed(2)}`);
-    note.textContent = `${t("code")}: ${active} / ${units} ${t("units in use")}, ${t("largest")} ${most.toFixed(2)}`;
+    note.textContent = `${t("code")}: ${active} / ${units} ${t("units in use")}, ${t("largest")} ${Math.max(...sizes).toFixed(2)}`;
+    code.canvas.setAttribute("aria-label", note.textContent);
     if (names.length) curves(chart, terms, names, settings, setting, colours);
     const texts = names.map((name) => `${name} ${terms[name][setting].toPrecision(3)}`);
     chart.canvas.setAttribute("aria-label", texts.join(", "));

@@ -1,16 +1,16 @@
-// Traversals: the code of an example, one latent moved at a time, and what the decoder makes of it.
+// Traversals: the code of an example, one unit moved at a time, and what the decoder makes of it.
 import { array, fail, imageShape, list, number, whole } from "./state.js";
 import { network } from "./network.js";
 import { comparison, gallery, paced } from "./compare.js";
 import { announcer, button, figure, h, picture, slider, t, translate } from "./ui.js";
 
 translate({
-  latent: "潜变量", variance: "方差", inactive: "未使用", example: "样本", "example x": "样本 x", nats: "奈特", "latents active": "个潜变量在用", of: "/",
+  unit: "单元", variance: "方差", inactive: "未使用", example: "样本", "example x": "样本 x", nats: "奈特", "units active": "个单元在用", of: "/",
   "Choose an example": "选择一个样本", "Back to the example": "回到该样本", "decoded now": "当前解码",
   "change (blue: up, red: down)": "变化（蓝：变亮，红：变暗）", "mean of q(z|x), and one standard deviation to each side": "q(z|x) 的均值及两侧各一个标准差",
-  "KL: of q(z|x) to N(0, 1), mean over the data. Most active latents first.": "KL：q(z|x) 到 N(0, 1)，对数据取平均。最活跃的潜变量在前。",
-  "The variance of a latent over the data tells how active it is. Most active latents first.": "潜变量在数据上的方差表示其活跃程度。最活跃的在前。",
-  "pictures along": "沿此方向的图像：", "Latents shown:": "显示的潜变量：",
+  "KL: of q(z|x) to N(0, 1), mean over the data. Most active units first.": "KL：q(z|x) 到 N(0, 1)，对数据取平均。最活跃的单元在前。",
+  "The variance of a unit over the data tells how active it is. Most active units first.": "单元在数据上的方差表示其活跃程度。最活跃的在前。",
+  "pictures along": "沿此方向的图像：", "Units shown:": "显示的单元：",
 });
 
 export function build(spec, data, model, root) {
@@ -20,13 +20,13 @@ export function build(spec, data, model, root) {
   const examples = array(spec.examples, "examples", data, [null, ...shape]), many = whole(spec.examples.shape[0], "The number of examples", 1, 40);
   const means = array(spec.mean, "mean", data, [many, d]);
   const sizes = spec.log_var === undefined ? null : array(spec.log_var, "log_var", data, [many, d]).map((v) => Math.exp(v / 2));
-  const order = list(spec.order, "order").map((j) => whole(j, "A latent in order", 0, d - 1));
-  if (!order.length || order.length > 64) fail(`order must be a list of 1 to 64 latents, got ${order.length}.`);
+  const order = list(spec.order, "order").map((j) => whole(j, "A unit in order", 0, d - 1));
+  if (!order.length || order.length > 64) fail(`order must be a list of 1 to 64 units, got ${order.length}.`);
   const activity = list(spec.activity, "activity", d).map((value) => number(value, "An activity"));
   const active = list(spec.active, "active", d).map((value) => (typeof value === "boolean" ? value : fail("active must be a list of true and false.")));
   const ranges = list(spec.ranges, "ranges", d).map((ends) => {
     const [low, high] = list(ends, "A range", 2).map((end) => number(end, "An end of a range"));
-    return low < high ? [low, high] : fail("A range of a latent is empty.");
+    return low < high ? [low, high] : fail("A range of a unit is empty.");
   });
   const steps = whole(spec.steps, "steps", 2, 15), pixels = height * width * channels;
   const rowOf = (j) => Array.from({ length: steps }, (_, s) => ranges[j][0] + (s / (steps - 1)) * (ranges[j][1] - ranges[j][0]));
@@ -39,9 +39,9 @@ export function build(spec, data, model, root) {
   const spoken = announcer(true), later = paced(), top = Math.max(...activity.map(Math.abs), 1e-9);
   let example = 0, code = [], before;
 
-  const strip = (j) => { // all pictures of a latent side by side in one canvas
+  const strip = (j) => { // all pictures of a unit side by side in one canvas
     const part = picture([height, wide, channels], ""), values = new Float32Array(height * wide * channels).fill(1);
-    part.canvas.setAttribute("aria-label", `${t("latent")} ${j + 1}, ${steps} ${t("pictures along")} ${rowOf(j).map((v) => +v.toFixed(1)).join(", ")}`);
+    part.canvas.setAttribute("aria-label", `${t("unit")} ${j + 1}, ${steps} ${t("pictures along")} ${rowOf(j).map((v) => +v.toFixed(1)).join(", ")}`);
     part.canvas.style.width = "100%";
     const draw = () => {
       rowOf(j).forEach((value, s) => {
@@ -57,7 +57,7 @@ export function build(spec, data, model, root) {
     return { canvas: part.canvas, draw };
   };
   const latents = order.map((j) => {
-    const [min, max] = ranges[j], control = slider(`${t("latent")} ${j + 1}`, { min, max, step: ((max - min) / 120) * (1 - 1e-9), value: min }, (value) => move(j, value));
+    const [min, max] = ranges[j], control = slider(`${t("unit")} ${j + 1}`, { min, max, step: ((max - min) / 120) * (1 - 1e-9), value: min }, (value) => move(j, value));
     const pictures = strip(j), span = h("div", { class: "span" }), bar = h("span", { class: "amount" });
     bar.style.width = `${(100 * Math.abs(activity[j])) / top}%`;
     const text = `${sizes ? "KL" : t("variance")} ${activity[j].toFixed(2)}${sizes ? ` ${t("nats")}` : ""}${active[j] ? "" : `, ${t("inactive")}`}`;
@@ -89,7 +89,7 @@ export function build(spec, data, model, root) {
   const move = (j, value) => {
     put(code.map((old, i) => (i === j ? value : old)), j);
     latents.find((latent) => latent.j === j).control.set(value);
-    spoken.say(`${t("latent")} ${j + 1}: ${value.toFixed(2)} (q: ${means[example * d + j].toFixed(2)}${sizes ? ` ± ${sizes[example * d + j].toFixed(2)}` : ""})`);
+    spoken.say(`${t("unit")} ${j + 1}: ${value.toFixed(2)} (q: ${means[example * d + j].toFixed(2)}${sizes ? ` ± ${sizes[example * d + j].toFixed(2)}` : ""})`);
     tell();
   };
   const choose = (next) => {
@@ -105,7 +105,7 @@ export function build(spec, data, model, root) {
       span.style.width = `calc(${100 * (to - from)}% + 4px)`;
     }
     put(mean);
-    spoken.say(`${t("example")} ${example + 1}. ${active.filter(Boolean).length} ${t("of")} ${d} ${t("latents active")}.`);
+    spoken.say(`${t("example")} ${example + 1}. ${active.filter(Boolean).length} ${t("of")} ${d} ${t("units active")}.`);
   };
   const pick = (next) => { choose(next); tell(); };
   const faces = gallery(examples, shape, pick, t("example"));
@@ -116,9 +116,9 @@ export function build(spec, data, model, root) {
       h("div", { class: "stay" }, given.element, now.element, change.element),
       h("div", { class: "latents" }, ...latents.map(({ control }) => control.element))),
     h("p", { class: "keys" }, ...(sizes ? [h("span", { class: "thick-blue" }, t("mean of q(z|x), and one standard deviation to each side"))] : []),
-      h("span", { class: "plain" }, t(sizes ? "KL: of q(z|x) to N(0, 1), mean over the data. Most active latents first."
-        : "The variance of a latent over the data tells how active it is. Most active latents first.")),
-      h("span", { class: "plain" }, `${t("Latents shown:")} ${latents.length} / ${d}.`)),
+      h("span", { class: "plain" }, t(sizes ? "KL: of q(z|x) to N(0, 1), mean over the data. Most active units first."
+        : "The variance of a unit over the data tells how active it is. Most active units first.")),
+      h("span", { class: "plain" }, `${t("Units shown:")} ${latents.length} / ${d}.`)),
     spoken.element);
   const start = list(model.get("code"), "code");
   choose(whole(model.get("example"), "example", 0, many - 1));
