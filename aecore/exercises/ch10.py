@@ -129,7 +129,7 @@ EXERCISES = (
     Function(
         name="ch10.loss",
         points=2,
-        section="Mistakes with constants",
+        section="Four common mistakes",
         wants="a function of x and logits, (n, h, w, c), and of mean and log_var, (n, d), that returns n numbers: -ELBO, in nats",
         hints=(
             "Over which axes is summed, and over which is averaged?",
