@@ -212,6 +212,28 @@ def check_examples(x, shape, name):
     return x.astype("float32", copy=False)
 
 
+def check_condition(labels, n, classes, name, what="condition"):
+    """Let one label for each of n examples in, where a model is conditional, and say what is wrong with others.
+
+    Args: labels, what was given, or None; n; classes, c of the model, None where it is not conditional; name, who asks,
+        and what, for which argument.
+    Returns: (labels,), (n,) int32, or () for a model without a condition. Raises: ValueError.
+    """
+    if classes is None:
+        if labels is not None:
+            raise ValueError(f"{name}: this model is not conditional. Leave condition out, or build it with classes=c.")
+        return ()
+    wanted = f"{name}: this model wants {what}, {n} whole numbers from 0 to {classes - 1}, one per example"
+    if labels is None:
+        raise ValueError(f"{wanted}, got none. Pass {what}=labels.")
+    labels = np.asarray(labels)
+    if labels.shape != (n,) or labels.dtype.kind not in "ui":
+        raise ValueError(f"{wanted}, got shape {labels.shape} of {labels.dtype}.")
+    if labels.min() < 0 or labels.max() >= classes:
+        raise ValueError(f"{wanted}, got {labels.min()} to {labels.max()}.")
+    return (labels.astype("int32"),)
+
+
 def check_whole(name, at_least=1, **values):
     """Let whole numbers in, Python's or NumPy's, and say what is wrong with others.
 

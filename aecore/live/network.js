@@ -15,6 +15,7 @@ const sigmoid = (x) => (x < 0 ? Math.exp(x) / (1 + Math.exp(x)) : 1 / (1 + Math.
 export const ACTIVATIONS = {
   linear: (x) => x,
   relu: (x) => (x > 0 ? x : 0),
+  leaky_relu: (x) => (x > 0 ? x : 0.2 * x),
   elu: (x) => (x > 0 ? x : Math.expm1(x)),
   gelu: (x) => 0.5 * x * (1 + erf(x / Math.SQRT2)),
   silu: (x) => x * sigmoid(x),
@@ -27,6 +28,7 @@ export const ACTIVATIONS = {
 export const SLOPES = {
   linear: () => 1,
   relu: (x) => (x > 0 ? 1 : 0),
+  leaky_relu: (x) => (x > 0 ? 1 : 0.2),
   gelu: (x) => 0.5 * (1 + erf(x / Math.SQRT2)) + (x * Math.exp(-0.5 * x * x)) / Math.sqrt(2 * Math.PI),
   tanh: (x, y) => 1 - y * y,
 };
