@@ -25,6 +25,7 @@ LEVELS = (
     {"viz"},
     {"widgets"},
     {"widgets_codes", "widgets_training"},
+    {"widgets_adversarial"},
 )
 EXERCISE_LEVELS = (
     {"_verdict"},

@@ -1,9 +1,9 @@
 // Two dense networks that play against each other: losses in pairs, penalties, and one player's step at a time. No part of it draws.
-import { ACTIVATIONS, SLOPES } from "./network.js";
+import { ACTIVATIONS, SLOPES, sigmoid } from "./network.js";
 import { OPTIMISERS, addRows, backward, bent, forward, init, outer, times, transposed } from "./learn.js";
 import { normals, random } from "./random.js";
 
-const { sigmoid, softplus, relu } = ACTIVATIONS;
+const { softplus, relu } = ACTIVATIONS;
 const fooling = { value: (d) => -d, slope: () => -1 };
 const telling = { // two of the losses share their critic, cross-entropy; d is its logit
   real: { value: (d) => softplus(-d), slope: (d) => -sigmoid(-d) },
