@@ -21,7 +21,7 @@ LEVELS = (
     {"_backend", "_version", "callbacks", "corruption", "divergences", "downloads", "layers", "metrics", "synthetic"},
     {"data", "metrics_codes", "objectives"},
     {"distributions", "export", "networks", "profile", "quantisers", "training"},
-    {"ae", "estimators", "flow", "vae", "vq"},
+    {"ae", "estimators", "flow", "translation", "vae", "vq"},
     {"viz"},
     {"widgets"},
     {"widgets_codes", "widgets_training"},

@@ -41,7 +41,7 @@ def projection_by_aecore(f, labels, V, w, b):
             if layer.bias is None:
                 layer.set_weights([V])
             elif k[1] == 1:
-                layer.set_weights([w[:, None], [b]])
+                layer.set_weights([w[:, None], np.array([b])])
             else:
                 layer.set_weights([np.eye(k[0]), np.zeros(k[1])])
     return critic.predict_on_batch([f, np.eye(len(V))[labels]])[:, 0]
