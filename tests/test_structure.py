@@ -20,7 +20,7 @@ EXERCISES = {p.stem: ast.parse(p.read_text()) for p in sorted((ROOT / "aecore" /
 LEVELS = (
     {"_backend", "_version", "callbacks", "corruption", "divergences", "downloads", "layers", "metrics", "synthetic"},
     {"data", "metrics_codes", "objectives"},
-    {"distributions", "export", "networks", "profile", "quantisers", "training"},
+    {"adversarial", "distributions", "export", "networks", "profile", "quantisers", "training"},
     {"ae", "estimators", "flow", "translation", "vae", "vq"},
     {"viz"},
     {"widgets"},
@@ -33,7 +33,7 @@ EXERCISE_LEVELS = (
     {"_kinds"},
     {"_experiments"},
     {"ch01_compare", "ch02_sweep", "ch03_dead", "ch09_fits", "ch12_means"},
-    {"preface", "ch01", "ch02", "ch03", "ch09", "ch10", "ch11", "ch12", "ch14", "ch15"},
+    {"preface", "ch01", "ch02", "ch03", "ch09", "ch10", "ch11", "ch12", "ch13", "ch14", "ch15"},
     {"quiz"},
     {"__init__"},
 )
