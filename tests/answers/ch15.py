@@ -112,7 +112,7 @@ ANSWERS = {
             (lambda codes, errors: best_by_take(codes, -errors), "the worst start"),
             (lambda codes, errors: np.argmin(errors, axis=0), "numbers of the starts"),
             (lambda codes, errors: codes[errors.argmin(axis=0)], "shape"),
-            (lambda codes, errors: codes[0], "the numbers are not"),
+            (lambda codes, errors: best_by_take(codes, errors) + 1, "the numbers are not"),
         ],
     ),
     "ch15.score": Answers(
