@@ -88,7 +88,8 @@ class FiniteLoss(keras.callbacks.Callback):
 
     def steps(self):
         """For how many steps of this epoch each term has been finite."""
-        return {term.name: int(term.finite) for term in self.model.trackers}
+        steps = self.params["steps"]
+        return {t.name: int(steps * float(t.finite) // max(float(t.count), 1.0)) for t in self.model.trackers}
 
     def on_epoch_end(self, epoch, logs=None):
         lost = {name: value for name, value in (logs or {}).items() if not math.isfinite(value)}

@@ -234,6 +234,23 @@ def check_condition(labels, n, classes, name, what="condition"):
     return (labels.astype("int32"),)
 
 
+def class_shares(condition, n, classes, name):
+    """Let labels in, or shares of the classes between which one wants to be, and say what is wrong with others.
+
+    Args: condition, labels, (n,) integers, or shares, (n, classes) floats that sum to 1; others as `check_condition`.
+    Returns: shares, (n, classes), float32; of a label, 1 for its class.
+    Raises: ValueError.
+    """
+    shares = np.asarray(condition)
+    if shares.dtype.kind == "f" and shares.shape == (n, classes):
+        if not (np.isfinite(shares).all() and np.allclose(shares.sum(axis=1), 1, atol=1e-4)):
+            raise ValueError(
+                f"{name}: shares of {classes} classes must sum to 1 in each row, got {shares.sum(axis=1)}."
+            )
+        return shares.astype("float32")
+    return np.eye(classes, dtype="float32")[check_condition(condition, n, classes, name)[0]]
+
+
 def check_whole(name, at_least=1, **values):
     """Let whole numbers in, Python's or NumPy's, and say what is wrong with others.
 
