@@ -8,7 +8,7 @@ from keras import ops
 
 from aecore import _backend
 from aecore.adversarial import AdversarialLoss, CriticPenalty, NonSaturating
-from aecore.data import check_examples, check_whole, class_shares
+from aecore.data import check_condition, check_examples, check_whole, class_shares
 from aecore.distributions import StandardNormal
 from aecore.games import Game, average_of, check_no_batch_norm, check_range, follow, output_range
 from aecore.objectives import sum_over_event
