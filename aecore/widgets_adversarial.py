@@ -1,9 +1,12 @@
-"""Live figures of games and of what comes after them: a GAN that trains in the page. Needs anywidget."""
+"""Live figures of generators: a GAN that trains in the page, styles and classes, paths of a flow. Needs anywidget."""
 
 import numpy as np
 import traitlets
 
 from aecore import export, networks
+from aecore.data import check_whole
+from aecore.flow import Flow
+from aecore.viz import CLASSES
 from aecore.widgets import Live, _module
 from aecore.widgets_training import NETWORK, check_points, check_settings, fill, one_of
 
@@ -109,6 +112,123 @@ class GANInPage(Live):
         critic = networks.mlp_encoder((2,), hidden, 1, activation=activation)
         fill((generator, critic), self.weights)
         return generator, critic
+
+
+class StyleGrid(Live):
+    """Pictures of a conditional generator: each row is one style, the same noise; each column is one class.
+
+    Whoever reads chooses a picture, moves its style, or blends its class with another.
+
+    Args:
+        model: GAN or VAE with `classes`, of images of 1 or 3 channels; its generator or decoder takes the condition
+            appended to the code (`condition_size`).
+        classes: their names, as many as the model has; None: 0, 1, 2 ...
+        styles: rows, 1 to 12.
+        units: how many numbers of the code get a slider, 0 to 12, at most the code's size.
+        seed: owns the styles, drawn from N(0, I).
+        title: what the figure is, for screen readers.
+    Traits: code, the d numbers of the chosen picture's style; condition, its shares of the classes.
+    Raises: ValueError where the model has no classes, numbers do not fit, or the page cannot run the generator.
+    Chapter 14.
+    """
+
+    _esm = _module("styles")
+    code = traitlets.List(traitlets.Float()).tag(sync=True)
+    condition = traitlets.List(traitlets.Float()).tag(sync=True)
+
+    def __init__(self, model, classes=None, *, styles=5, units=4, seed=0, title="Styles and classes"):
+        if getattr(model, "classes", None) is None:
+            raise ValueError("StyleGrid: wanted a model with classes, got one without. Build it with classes=c.")
+        names = [str(name) for name in (range(model.classes) if classes is None else classes)]
+        (styles,), (units, seed) = check_whole("StyleGrid", styles=styles), check_whole("StyleGrid", 0, units=units, seed=seed)
+        most = min(12, model.code_size)
+        if len(names) != model.classes or not 2 <= len(names) <= 20 or styles > 12 or units > most:
+            raise ValueError(
+                f"StyleGrid: wanted {model.classes} names of classes, at most 20, at most 12 styles and at most {most} "
+                f"units, got {len(names)}, {styles} and {units}."
+            )
+        buffer, c = export.Buffer(), model.classes
+        decoder, decode = export.conditional(model, buffer)
+        ends = np.array([[-3.0] * model.code_size + [0.0] * c, [3.0] * model.code_size + [1.0] * c])
+        super().__init__(
+            title,
+            buffer,
+            decoder=decoder,
+            classes=names,
+            styles=buffer.exact(np.random.default_rng(seed).standard_normal((styles, model.code_size))),
+            units=units,
+            probe={"decoder": export.probe(decode, ends, buffer)},
+        )
+
+
+class FlowPaths(Live):
+    """The way from noise to a code of two numbers, step by step, with the pictures along it and a cloud that goes too.
+
+    Args:
+        flows: Flow on codes of 2 numbers, or dict name -> Flow, at most 4, with the same classes; fitted.
+        autoencoder: Autoencoder or VAE with a code of 2, of images of 1 or 3 channels.
+        codes: codes of data, shown behind the paths, (n, 2).
+        labels: their labels, (n,).
+        classes: names of the flows' classes, where they have some; None: 0, 1, 2 ...
+        cloud: other starts in noise, 1 to 300.
+        seed: owns them.
+        title: what the figure is, for screen readers.
+    Traits: start, where the path begins, in noise: a point of N(0, I); end, its code after the chosen steps.
+    Raises: ValueError where shapes do not fit, a flow is not fitted, or the page cannot run a network.
+    Chapter 15.
+    """
+
+    _esm = _module("flow")
+    start = traitlets.List(traitlets.Float(), [1.0, 0.5], 2, 2).tag(sync=True)
+    end = traitlets.List(traitlets.Float()).tag(sync=True)
+
+    def __init__(self, flows, autoencoder, codes, labels, *, classes=None, cloud=120, seed=0, title="Paths of a flow"):
+        flows = flows if isinstance(flows, dict) else {"flow": flows}
+        codes, labels = np.asarray(codes), np.asarray(labels)
+        if not 1 <= len(flows) <= 4 or not all(isinstance(f, Flow) and f.shape == (2,) and f.fitted for f in flows.values()):
+            raise ValueError("FlowPaths: wanted 1 to 4 fitted flows of codes of 2 numbers. Build Flow on (2,), and fit it.")
+        known = {flow.classes or 0 for flow in flows.values()}
+        names = [str(name) for name in (range(max(known)) if classes is None else classes)]
+        if known != {len(names)}:
+            raise ValueError(f"FlowPaths: wanted flows of the same classes, and a name for each, got {known} and {names}.")
+        if codes.ndim != 2 or codes.shape[1] != 2 or len(codes) != len(labels) or not len(codes):
+            raise ValueError(f"FlowPaths: wanted codes (n, 2) and n labels, got {codes.shape} and {labels.shape}.")
+        if autoencoder.code_size != 2:
+            raise ValueError(f"FlowPaths: wanted a code of 2 numbers, got {autoencoder.code_size}. Train one with 2.")
+        (cloud,), buffer = check_whole("FlowPaths", cloud=cloud), export.Buffer()
+        if cloud > 300:
+            raise ValueError(f"FlowPaths: wanted at most 300 starts, got cloud={cloud}.")
+        mean, scale = (np.stack([np.asarray(getattr(f, part)) for f in flows.values()]) for part in ("mean", "scale"))
+        centre, reach = mean.mean(axis=0), 3 * scale.max(axis=0)
+        ends = np.stack([np.minimum(codes.min(axis=0), centre - reach), np.maximum(codes.max(axis=0), centre + reach)])
+        noise = np.array([[-3.0, -3.0, 0.0] + [0.0] * len(names), [3.0, 3.0, 1.0] + [1.0] * len(names)])
+        kinds, numbers = np.unique(labels, return_inverse=True)
+        velocities = {f"velocity_{k}": flow.velocity for k, flow in enumerate(flows.values())}
+        super().__init__(
+            title,
+            buffer,
+            decoder=export.decoder(autoencoder, buffer),
+            **{name: export.network(net, buffer) for name, net in velocities.items()},
+            flows=[str(name) for name in flows],
+            classes=names,
+            mean=buffer.exact(mean),
+            scale=buffer.exact(scale),
+            noise=buffer.exact(np.random.default_rng(seed).standard_normal((cloud, 2))),
+            codes=buffer.numbers(codes),
+            labels=numbers.tolist(),
+            names=[str(kind) for kind in kinds],
+            range=ends.tolist(),
+            colours=CLASSES,
+            probe={
+                "decoder": export.probe(autoencoder.decode, ends, buffer),
+                **{name: export.probe(_joined(net), noise, buffer) for name, net in velocities.items()},
+            },
+        )
+
+
+def _joined(velocity):
+    """A velocity as a function of one array: the place, then the time and the class."""
+    return lambda x: np.asarray(velocity([x[:, :2], x[:, 2:]], training=False))
 
 
 def _mixture(name, centres, scale, buffer):

@@ -11,7 +11,7 @@ function erf(x) {
 
 export const sigmoid = (x) => (x < 0 ? Math.exp(x) / (1 + Math.exp(x)) : 1 / (1 + Math.exp(-x)));
 
-/** Functions of one number, by Keras' names. */
+/** Functions of one number, by Keras' names; and what brings [-1, 1] to [0, 1]. */
 export const ACTIVATIONS = {
   linear: (x) => x,
   relu: (x) => (x > 0 ? x : 0),
@@ -22,6 +22,7 @@ export const ACTIVATIONS = {
   sigmoid,
   softplus: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
   tanh: Math.tanh,
+  unit: (x) => (x + 1) / 2,
 };
 
 /** Derivatives of those that can be trained in the page, by the sum x and the value y = f(x). At its kink relu has 0, as in Keras. */
