@@ -140,7 +140,8 @@ class StyleGrid(Live):
         if getattr(model, "classes", None) is None:
             raise ValueError("StyleGrid: wanted a model with classes, got one without. Build it with classes=c.")
         names = [str(name) for name in (range(model.classes) if classes is None else classes)]
-        (styles,), (units, seed) = check_whole("StyleGrid", styles=styles), check_whole("StyleGrid", 0, units=units, seed=seed)
+        (styles,) = check_whole("StyleGrid", styles=styles)
+        units, seed = check_whole("StyleGrid", 0, units=units, seed=seed)
         most = min(12, model.code_size)
         if len(names) != model.classes or not 2 <= len(names) <= 20 or styles > 12 or units > most:
             raise ValueError(
@@ -185,12 +186,18 @@ class FlowPaths(Live):
     def __init__(self, flows, autoencoder, codes, labels, *, classes=None, cloud=120, seed=0, title="Paths of a flow"):
         flows = flows if isinstance(flows, dict) else {"flow": flows}
         codes, labels = np.asarray(codes), np.asarray(labels)
-        if not 1 <= len(flows) <= 4 or not all(isinstance(f, Flow) and f.shape == (2,) and f.fitted for f in flows.values()):
-            raise ValueError("FlowPaths: wanted 1 to 4 fitted flows of codes of 2 numbers. Build Flow on (2,), and fit it.")
+        fit = [isinstance(flow, Flow) and flow.shape == (2,) and flow.fitted for flow in flows.values()]
+        if not 1 <= len(flows) <= 4 or not all(fit):
+            raise ValueError(
+                f"FlowPaths: wanted 1 to 4 fitted flows of codes of 2 numbers, got {len(flows)}, of which {sum(fit)} "
+                "are. Build Flow on (2,), and fit it."
+            )
         known = {flow.classes or 0 for flow in flows.values()}
         names = [str(name) for name in (range(max(known)) if classes is None else classes)]
         if known != {len(names)}:
-            raise ValueError(f"FlowPaths: wanted flows of the same classes, and a name for each, got {known} and {names}.")
+            raise ValueError(
+                f"FlowPaths: wanted flows of the same classes, and a name for each, got {known} and {names}."
+            )
         if codes.ndim != 2 or codes.shape[1] != 2 or len(codes) != len(labels) or not len(codes):
             raise ValueError(f"FlowPaths: wanted codes (n, 2) and n labels, got {codes.shape} and {labels.shape}.")
         if autoencoder.code_size != 2:

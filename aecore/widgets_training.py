@@ -110,7 +110,7 @@ def check_points(figure, points, most):
         if not (0.05 <= spread <= 20 and np.abs(values).max() <= 100):  # false for NaN too
             raise ValueError(
                 f"{figure}: wanted finite points about 1 in size, got {name!r} with a standard deviation of "
-                f"{spread:.3g} and a mean of {values.mean():.3g}. Subtract the mean and divide by the standard deviation."
+                f"{spread:.3g} and a mean of {values.mean():.3g}. Subtract the mean, divide by the standard deviation."
             )
     return checked
 
