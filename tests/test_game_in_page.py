@@ -102,7 +102,8 @@ def test_gradients_are_finite_differences(game, penalty, activation):
         return [look().gradients.map((g) => [...g]), slopes];""",
         given,
     )
-    assert close(ours, differences, 1e-7)
+    # The page's erf is within 1.5e-7, and so smooth as that: gelu's differences are less exact than its slopes.
+    assert close(ours, differences, 2e-4 if activation == "gelu" else 1e-7)
     assert max(np.abs(g).max() for g in differences) > 0.1
 
 
