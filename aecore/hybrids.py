@@ -205,17 +205,17 @@ class AdversarialAutoencoder(Hybrid):
 class VAEGAN(Hybrid):
     """A variational autoencoder that is judged by a critic of pictures, and compares pictures by the critic's features.
 
-        encoder:  KL(q(z | x) || p(z)) + s,   s = |f(x) - f(x')|^2 / 2,   x' = decoder(z),   z ~ q(z | x),   z_p ~ p(z)
-        decoder:  weight * s + mean of loss.generator(D(x')) and loss.generator(D(x_p)),   x_p = decoder(z_p)
+        encoder:  KL(q(z | x) || p(z)) + s,   s = |f(x) - f(x')|^2 / (2 scale^2),   x' = decoder(z),   z ~ q(z | x)
+        decoder:  weight * s + mean of loss.generator(D(x')) and loss.generator(D(x_p)), x_p = decoder(z_p), z_p ~ p(z)
         critic:   mean of loss.critic(D(x), D(x')) and loss.critic(D(x), D(x_p)) + weight of the penalty * penalty
 
     f are the values from which the critic's last layer makes its logit: s is the negative log-likelihood of a Gaussian
-    with variance 1, without its constant. All three move at once. Reported while training, per example: `kl` in nats,
+    with that scale, without its constant. All three move at once. Reported while training, per example: `kl` in nats,
     `similarity` s, `decoder` without s, `critic`, and with a penalty `penalty`.
 
     Args: as `Hybrid`, with an encoder of means and log variances, (b, 2d), a critic of pictures, and
-        weight: of s in the decoder's loss, >= 0 (the paper's gamma).
-    Source: Larsen et al. 2016, algorithm 1. Differs: the critic's two kinds of samples count one half each, not one.
+        weight: of s in the decoder's loss, >= 0 (the paper's gamma); scale: of the Gaussian, > 0, in units of f.
+    Source: Larsen et al. 2016, algorithm 1. Differs: the critic's two kinds of samples count one half each; a scale.
 
     Example:
         decoder = mlp_decoder(**net, code_size=16, output_activation="sigmoid")
@@ -223,17 +223,17 @@ class VAEGAN(Hybrid):
         model = VAEGAN(mlp_encoder(**net, code_size=32), decoder, critic)
     """
 
-    arguments = (*Hybrid.arguments, "weight")
+    arguments = (*Hybrid.arguments, "weight", "scale")
     terms, sees = ("kl", "similarity", "decoder", "critic"), ("pictures",)
 
-    def __init__(self, encoder, decoder, critic, *, weight=1.0, **kwargs):
+    def __init__(self, encoder, decoder, critic, *, weight=1.0, scale=1.0, **kwargs):
         super().__init__(encoder, decoder, critic, **kwargs)
         if not self.stochastic:
             d = self.code_size
             raise ValueError(f"VAEGAN: wanted an encoder of {d} means and {d} log variances: code_size={2 * d}.")
-        if not (math.isfinite(weight) and weight >= 0):
-            raise ValueError(f"VAEGAN: weight must be a finite number >= 0, got {weight}.")
-        self.weight = weight
+        if not (0 <= weight < math.inf and 0 < scale < math.inf):
+            raise ValueError(f"VAEGAN: weight must be a finite number >= 0, got {weight}, and scale > 0, got {scale}.")
+        self.weight, self.scale = weight, scale
         self.look = keras.Model(critic.inputs, [critic.layers[-1].input, critic.output])
 
     def objectives(self, x, z, noise=None, mix=None):
@@ -243,7 +243,7 @@ class VAEGAN(Hybrid):
         features, logits = self.look(ops.concatenate([x, made]), training=True)
         f, f_rec, _ = ops.split(features, 3)
         real, *fake = ops.split(logits[:, 0], 3)
-        s, fake = 0.5 * sum_over_event(ops.square(f - f_rec)), ops.stack(fake)  # (b,), (2, b)
+        s, fake = 0.5 * sum_over_event(ops.square((f - f_rec) / self.scale)), ops.stack(fake)  # (b,), (2, b)
         opposed = ops.mean(self.loss.generator(fake), axis=0)
         return {
             "encoder": self.total(None, kl=(self.prior.kl(q, z), 1.0), similarity=(s, 1.0)),

@@ -63,14 +63,14 @@ def aae(p, x, z, noise, mix, loss, penalty):
     return move(p, [(lambda p: np.mean(opposed(logit(p, code(p, x, noise)))), ("encoder",))])
 
 
-def vaegan(p, x, z, noise, mix, loss, penalty, weight=0.5):
+def vaegan(p, x, z, noise, mix, loss, penalty, weight=0.5, scale=2.0):
     critic, opposed, _ = loss
 
     def terms(p):
         out = run(p, "encoder", x)[1]
         kl = 0.5 * np.sum(np.exp(out[:, d:]) + out[:, :d] ** 2 - 1 - out[:, d:], axis=1)
         rec, made = (run(p, "decoder", a)[1] for a in (code(p, x, noise), z))
-        s = 0.5 * np.sum((run(p, "critic", x)[0] - run(p, "critic", rec)[0]) ** 2, axis=1)
+        s = np.sum((run(p, "critic", x)[0] - run(p, "critic", rec)[0]) ** 2, axis=1) / (2 * scale**2)
         return kl, s, rec, made
 
     def by_critic(p):
@@ -105,7 +105,7 @@ def test_a_step_is_that_of_the_paper(kind, loss):
     stochastic = kind is VAEGAN or loss in (NonSaturating, Hinge)
     model = build(kind, stochastic, loss=loss(), penalty=penalty and penalty(3.0), seed=5)
     if kind is VAEGAN:
-        model.weight = 0.5
+        model.weight, model.scale = 0.5, 2.0
     p = {key: w.astype("float64") for key, w in weights(model).items()}
     with_sgd(model).fit(X, batch_size=20, verbose=0)
     x = X[model.batches((X,), 20, 0).order(0)[0]].astype("float64")

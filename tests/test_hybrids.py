@@ -65,7 +65,7 @@ def test_a_bigans_encoder_is_its_decoders_inverse():
 KINDS = {
     "aae": lambda: build(AdversarialAutoencoder, likelihood=Gaussian(0.5, learned=True), loss=LeastSquares()),
     "aae, probabilities": lambda: build(AdversarialAutoencoder, stochastic=True, likelihood=Bernoulli()),
-    "vaegan": lambda: build(VAEGAN, weight=2.0, penalty=R1(0.5)),
+    "vaegan": lambda: build(VAEGAN, weight=2.0, scale=0.5, penalty=R1(0.5)),
     "bigan": lambda: build(BiGAN, penalty=GradientPenalty(1.0)),
     "ali": lambda: build(BiGAN, stochastic=True, loss=Hinge(), seed=4),
 }
@@ -134,6 +134,7 @@ AAE = AdversarialAutoencoder
         (lambda: VAEGAN(*nets(seen=D)), ValueError, "wanted an encoder of 2 means and 2 log variances: code_size=4"),
         (lambda: VAEGAN(*nets(encoder=4, seen=D, shape=(4,))), ValueError, "an encoder and a decoder of one shape"),
         (lambda: VAEGAN(*nets(encoder=4, seen=D), weight=-1.0), ValueError, "weight must be a finite number >= 0"),
+        (lambda: VAEGAN(*nets(encoder=4, seen=D), scale=0.0), ValueError, "scale > 0, got 0.0"),
         (lambda: VAEGAN(*nets(encoder=4)[:2], normalised(), penalty=R1(1.0)), ValueError, "BatchNormalization"),
         (lambda: BiGAN(*nets(seen=D)), ValueError, r"pictures and codes, \[\(3,\), \(2,\)\] -> \(1,\), got \[\(3,\)\]"),
         (lambda: R1(-1.0), ValueError, "weight must be a finite number >= 0"),
