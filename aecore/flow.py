@@ -1,5 +1,7 @@
 """A flow: a velocity field that carries noise to codes, on paths that can be made straight. Chapter 15."""
 
+from collections import deque
+
 import keras
 import numpy as np
 from keras import ops
@@ -99,13 +101,12 @@ class Flow(Model):
         Source: Liu et al. 2023, section 2.1: the same ends, joined by lines that do not cross.
         """
         noise = self.draw(n, seed)
-        *_, codes = self._positions("reflow", noise, steps, condition)
+        codes = self._end("reflow", noise, steps, condition)
         return self.fit(codes, condition, noise=noise, seed=seed, **kwargs)
 
     def sample(self, n, steps=100, seed=0, condition=None):
         """New codes, (n, *shape). Args: n; steps, of Euler's method, >= 1; seed; condition, labels (n,)."""
-        *_, codes = self._positions("sample", self.draw(n, seed), steps, condition)
-        return codes
+        return self._end("sample", self.draw(n, seed), steps, condition)
 
     def paths(self, noise, steps=100, condition=None):
         """Where noise is at the times 0, 1 / steps, ..., 1, in the units of the codes.
@@ -133,6 +134,9 @@ class Flow(Model):
             z = z + in_chunks(self.velocity_batch, (z, times, *labels), AT_ONCE, name) / steps
             yield mean + scale * z
 
+    def _end(self, *args):
+        return deque(self._positions(*args), maxlen=1).pop()  # the places on the way are not kept
+
     @property
     def fitted(self):
         """Whether the codes' mean and scale are known."""
@@ -155,7 +159,7 @@ def straightness(paths):
 
     Args: paths, (steps + 1, n, ...), as `Flow.paths` gives them.
     Returns: float, in squared units of the codes.
-    Source: Liu et al. 2023, equation 3. Chapter 15.
+    Source: Liu et al. 2023, S(Z). Chapter 15.
     """
     paths = np.asarray(paths, "float64").reshape(len(paths), paths.shape[1], -1)
     speed = np.diff(paths, axis=0) * (len(paths) - 1)  # (steps, n, d)
