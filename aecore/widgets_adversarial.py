@@ -1,5 +1,6 @@
 """Live figures of generators: a GAN that trains in the page, styles and classes, paths of a flow. Needs anywidget."""
 
+import keras
 import numpy as np
 import traitlets
 
@@ -124,7 +125,7 @@ class StyleGrid(Live):
             appended to the code (`condition_size`).
         classes: their names, as many as the model has; None: 0, 1, 2 ...
         styles: rows, 1 to 12.
-        units: how many numbers of the code get a slider, 0 to 12, at most the code's size.
+        units: how many numbers of the code get a slider, 0 to 12; a smaller code has fewer.
         seed: owns the styles, drawn from N(0, I).
         title: what the figure is, for screen readers.
     Traits: code, the d numbers of the chosen picture's style; condition, its shares of the classes.
@@ -142,10 +143,9 @@ class StyleGrid(Live):
         names = [str(name) for name in (range(model.classes) if classes is None else classes)]
         (styles,) = check_whole("StyleGrid", styles=styles)
         units, seed = check_whole("StyleGrid", 0, units=units, seed=seed)
-        most = min(12, model.code_size)
-        if len(names) != model.classes or not 2 <= len(names) <= 20 or styles > 12 or units > most:
+        if len(names) != model.classes or len(names) > 20 or styles > 12 or units > 12:
             raise ValueError(
-                f"StyleGrid: wanted {model.classes} names of classes, at most 20, at most 12 styles and at most {most} "
+                f"StyleGrid: wanted {model.classes} names of classes, at most 20, at most 12 styles and at most 12 "
                 f"units, got {len(names)}, {styles} and {units}."
             )
         buffer, c = export.Buffer(), model.classes
@@ -157,7 +157,7 @@ class StyleGrid(Live):
             decoder=decoder,
             classes=names,
             styles=buffer.exact(np.random.default_rng(seed).standard_normal((styles, model.code_size))),
-            units=units,
+            units=min(units, model.code_size),
             probe={"decoder": export.probe(decode, ends, buffer)},
         )
 
@@ -205,7 +205,8 @@ class FlowPaths(Live):
         (cloud,), buffer = check_whole("FlowPaths", cloud=cloud), export.Buffer()
         if cloud > 300:
             raise ValueError(f"FlowPaths: wanted at most 300 starts, got cloud={cloud}.")
-        mean, scale = (np.stack([np.asarray(getattr(f, part)) for f in flows.values()]) for part in ("mean", "scale"))
+        units = [[keras.ops.convert_to_numpy(v) for v in (flow.mean, flow.scale)] for flow in flows.values()]
+        mean, scale = np.stack(units, axis=1)  # (flows, 2) each
         centre, reach = mean.mean(axis=0), 3 * scale.max(axis=0)
         ends = np.stack([np.minimum(codes.min(axis=0), centre - reach), np.maximum(codes.max(axis=0), centre + reach)])
         noise = np.array([[-3.0, -3.0, 0.0] + [0.0] * len(names), [3.0, 3.0, 1.0] + [1.0] * len(names)])
@@ -235,7 +236,7 @@ class FlowPaths(Live):
 
 def _joined(velocity):
     """A velocity as a function of one array: the place, then the time and the class."""
-    return lambda x: np.asarray(velocity([x[:, :2], x[:, 2:]], training=False))
+    return lambda x: keras.ops.convert_to_numpy(velocity([x[:, :2], x[:, 2:]], training=False))
 
 
 def _mixture(name, centres, scale, buffer):

@@ -41,7 +41,7 @@ def small_gan(classes=3, shape=(8, 8, 1), output_activation="sigmoid", **parts):
 def small_flow(classes=None, seed=0):
     """Codes of 2; it knows a mean and a scale, and its velocity is nowhere zero."""
     flow = Flow(mlp_encoder((2,), (7,), 2, condition_size=1 + (classes or 0), seed=seed), classes=classes)
-    flow.velocity.set_weights([w + 0.5 for w in flow.velocity.get_weights()])
+    flow.velocity.set_weights([w + 0.1 for w in flow.velocity.get_weights()])
     flow.mean.assign([0.5, -1.0])
     flow.scale.assign([2.0, 0.5])
     return flow

@@ -2,6 +2,7 @@
 
 import re
 
+import keras
 import numpy as np
 import pytest
 from living import centre, changes
@@ -189,7 +190,10 @@ def test_keras_and_python_hear_of_the_game(browser):
         [z.tolist(), z.tolist()],
     )
     for net, theirs in zip((generator, critic), ours, strict=True):
-        np.testing.assert_allclose(np.asarray(net(z)).ravel(), theirs, atol=1e-5)
+        np.testing.assert_allclose(keras.ops.convert_to_numpy(net(z)).ravel(), theirs, atol=1e-5)
     page.evaluate("python('settings', { ...values.settings, loss: 'hinge', seed: 9 })")
-    assert (page.get_by_label("seed").input_value(), page.get_by_label("loss").input_value()) == ("9", "hinge")
+    assert (page.get_by_label("seed").input_value(), page.get_by_label("loss", exact=True).input_value()) == (
+        "9",
+        "hinge",
+    )
     page.close()

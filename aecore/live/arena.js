@@ -1,6 +1,6 @@
 // What a game on the plane looks like: what the critic says of every place, data, made points, and where these are pushed to.
 import { sigmoid } from "./network.js";
-import { axes, line, range, short } from "./run.js";
+import { arrow, axes, line, range, short } from "./run.js";
 
 const GRID = 44, ARROW = 34, MANY = 90; // places on a side; px that no arrow is longer than; how many
 const MADE = [250, 202, 160], DATA = [168, 206, 238]; // behind points that the critic takes for made, and for data
@@ -35,19 +35,6 @@ function background(context, size, values) {
   context.drawImage(small, 0, 0, size, size);
 }
 
-/** An arrow whose length grows with the slope, half of the longest where it is one: a gradient that vanishes is seen to. */
-function arrow(context, x, y, dx, dy) {
-  const size = Math.hypot(dx, dy), length = (ARROW * size) / (1 + size);
-  if (!(length > 0.7)) return;
-  const [u, v] = [dx / size, dy / size], [ex, ey] = [x + length * u, y + length * v], head = Math.min(5, length / 2);
-  context.moveTo(x, y);
-  context.lineTo(ex, ey);
-  for (const side of [-1, 1]) {
-    context.moveTo(ex, ey);
-    context.lineTo(ex - head * (u - 0.6 * side * v), ey - head * (v + 0.6 * side * u));
-  }
-}
-
 /** Draw it all. logits: of `places(half)`, or null; slopes: of the generator's loss by the made points, or null; pen: a place, or null. */
 export function drawArena(context, size, half, { data, made, logits, slopes, loss, pen }) {
   const view = (x, y) => [(0.5 + x / half / 2) * size, (0.5 - y / half / 2) * size];
@@ -60,7 +47,10 @@ export function drawArena(context, size, half, { data, made, logits, slopes, los
   if (slopes) {
     [context.strokeStyle, context.lineWidth] = ["#222", 1];
     context.beginPath();
-    each(made.subarray(0, 2 * MANY), (x, y, i) => arrow(context, x, y, -slopes[i], slopes[i + 1])); // downhill; the canvas counts downwards
+    each(made.subarray(0, 2 * MANY), (x, y, i) => { // downhill; half of the longest where the slope is one, so that one which vanishes is seen to
+      const much = ARROW / (1 + Math.hypot(slopes[i], slopes[i + 1]));
+      arrow(context, x, y, -much * slopes[i], much * slopes[i + 1]); // the canvas counts downwards
+    });
     context.stroke();
   }
   [context.fillStyle, context.strokeStyle, context.lineWidth] = ["#b34000", "white", 0.8];

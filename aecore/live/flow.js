@@ -3,17 +3,17 @@ import { array, fail, imageShape, list, number, texts, whole } from "./state.js"
 import { network } from "./network.js";
 import { scatter } from "./scatter.js";
 import { mosaic, paced } from "./compare.js";
-import { line, lines } from "./run.js";
+import { arrow, line, lines } from "./run.js";
 import { normals, random } from "./random.js";
-import { announcer, arrows, button, choice, dragging, figure, h, picture, player, slider, t, translate } from "./ui.js";
+import { announcer, arrows, button, choice, dragging, figure, h, picture, player, slider, t, tick, translate } from "./ui.js";
 
 translate({
   "Plane of noise and codes: drag the start, or move it with the arrow keys": "噪声与编码的平面：拖动起点，或用方向键移动", flow: "流", class: "类别", steps: "步数", time: "时间", "New start": "新起点",
   "the path of the start": "起点的路径", "the same with 200 steps": "同一起点，200 步", "other starts, at this time": "其他起点在此刻的位置", "noise, 1 and 2 standard deviations": "噪声，1 和 2 个标准差",
-  "decoded along the path, from time 0 to time 1": "沿路径解码，时间从 0 到 1", "decoded at this time": "此刻的解码", "The path ends at": "路径终点", "with 200 steps at": "200 步时的终点", distance: "距离",
+  "velocity at this time": "此刻的速度", "decoded along the path, from time 0 to time 1": "沿路径解码，时间从 0 到 1", "decoded at this time": "此刻的解码", "The path ends at": "路径终点", "with 200 steps at": "200 步时的终点", distance: "距离",
 });
 
-const SIZE = 340, STRIP = 7, FINE = 200, STEPS = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 100];
+const SIZE = 340, STRIP = 7, FINE = 200, WIND = 14, STEPS = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 100];
 
 /** One step of Euler's method, the k-th of `steps`, in standardised units: velocity takes [z_1, z_2, t, ...condition]. */
 function step(velocity, z, k, steps, condition) {
@@ -66,6 +66,19 @@ export function build(spec, data, model, root) {
     context.fill();
     context.stroke();
   };
+  const wind = () => { // the velocity on a lattice of places; the longest arrow is as long as the lattice is wide
+    const cell = SIZE / WIND, all = Array.from({ length: WIND * WIND }, (_, i) => [(i % WIND) + 0.5, Math.floor(i / WIND) + 0.5].map((at) => at * cell));
+    const ways = all.map(([x, y]) => {
+      const z = noise(back(x, y)), v = nets[which].run([...z, time, ...condition()]), [from, to] = [z, z.map((value, i) => value + v[i])].map((end) => across(code(end)));
+      return [to[0] - from[0], to[1] - from[1]];
+    });
+    const longest = Math.max(1e-9, ...ways.map((way) => Math.hypot(...way)));
+    context.beginPath();
+    all.forEach(([x, y], i) => arrow(context, x, y, ...ways[i].map((part) => (part / longest) * cell)));
+    [context.strokeStyle, context.lineWidth] = ["#8a4b9c", 1];
+    context.setLineDash([]);
+    context.stroke();
+  };
   const draw = () => {
     backdrop();
     context.lineJoin = "round";
@@ -78,6 +91,7 @@ export function build(spec, data, model, root) {
       context.stroke();
     }
     const known = Math.min(1, (clouds.length - 1) / steps), now = Math.min(time, known); // the others may still be on their way
+    if (field.input.checked) wind();
     if (clouds.length > 1) {
       const trails = Array.from({ length: many }, (_, i) => clouds.slice(0, Math.ceil(now * steps)).map((points) => across(code(points[i])))
         .concat([across(code(moment(clouds.map((points) => points[i]), now / known)))]));
@@ -130,6 +144,7 @@ export function build(spec, data, model, root) {
     show();
     if (time === 1) play.stop();
   }, 50);
+  const field = tick("velocity at this time", false, () => draw());
   const fresh = button("New start", () => { const normal = normals(random(seed++)); start = [normal(), normal()]; follow(false); });
   const choices = [
     ...(flows.length > 1 ? [choice("flow", flows, flows[0], (name) => { which = flows.indexOf(name); follow(); })] : []),
@@ -140,7 +155,7 @@ export function build(spec, data, model, root) {
     h("div", { class: "beside" },
       h("div", {}, area.canvas, h("p", { class: "keys" }, key("full", "the path of the start"), key("dash", "the same with 200 steps"),
         key("dot small", "other starts, at this time"), key("rings noise", "noise, 1 and 2 standard deviations"))),
-      h("div", { class: "stack" }, decoded.element, clock.element, dial.element, ...choices.map((one) => one.element), h("div", { class: "strip" }, play.element, fresh), readout)),
+      h("div", { class: "stack" }, decoded.element, clock.element, dial.element, ...choices.map((one) => one.element), h("div", { class: "strip" }, play.element, fresh, field.element), readout)),
     h("figure", { class: "along" }, strip.canvas, h("figcaption", {}, t("decoded along the path, from time 0 to time 1"))), spoken.element);
   start = list(model.get("start"), "start", 2).map((value) => number(value, "A number of start"));
   follow();

@@ -4,7 +4,7 @@ import { among, during, layers, runner, short, within } from "./run.js";
 import { CURVED, LOSSES, PENALTIES, game, pushes } from "./game.js";
 import { drawArena, drawLosses, places } from "./arena.js";
 import { normals, random } from "./random.js";
-import { announcer, arrows, button, choice, dragging, figure, h, plot, seedInput, slider, t, translate } from "./ui.js";
+import { announcer, arrows, button, choice, dragging, figure, h, plot, seedInput, slider, t, tick, translate } from "./ui.js";
 
 const SIZE = 340, CHART = [340, 170], SHOWN = 256, FULL = 1000; // made points that are shown; points that can be drawn
 const SLICE = 10, SYNC = 400, LAST = 30000; // ms of training in a frame; ms between two words to Python; generator steps
@@ -75,11 +75,7 @@ export function build(spec, data, model, root) {
 
   const plane = plot(SIZE, SIZE, {}), chart = plot(...CHART, { role: "img" });
   const readout = h("p", { class: "readout" }), more = h("p", { class: "result" }), trouble = h("div"), spoken = announcer(true);
-  const tick = (text, then) => {
-    const input = h("input", { type: "checkbox", checked: true, onchange: then });
-    return { input, element: h("label", { class: "tick" }, input, ` ${t(text)}`) };
-  };
-  const field = tick("critic's view", () => show(false)), ways = tick("arrows", () => show(false));
+  const field = tick("critic's view", true, () => show(false)), ways = tick("arrows", true, () => show(false));
   let state = "";
 
   const tell = (everything) => { // Python, where there is one
@@ -109,7 +105,7 @@ export function build(spec, data, model, root) {
       return;
     }
     const updates = run.steps.critic + run.steps.generator, mixture = mixtures[at()];
-    if (further) history.push([updates, losses.critic, losses.generator]);
+    if (further || !history.length) history.push([updates, losses.critic, losses.generator]);
     if (history.length > 800) history = history.filter((_, i) => i % 2 === 0);
     const push = mean(slopes.filter((_, i) => i % 2 === 0).map((dx, i) => Math.hypot(dx, slopes[2 * i + 1])), (length) => length);
     const found = mixture && coverage(made, mixture);
@@ -144,7 +140,7 @@ export function build(spec, data, model, root) {
     if (who !== "generator only") for (let k = 0; k < (who === "critic only" ? 1 : settings.critic_steps); k++) run.critic(points(), settings);
     if (who !== "critic only") run.generator(settings);
   };
-  const play = runner(root, { pause, rest, ready, tick() {
+  const play = runner(root, { pause, rest, ready, tick: () => {
     during(Infinity, SLICE, () => round(player.select.value));
     show();
     if (losses === null) return rest();

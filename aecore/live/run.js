@@ -49,6 +49,18 @@ export function lines(context, all, style, width, dash = []) {
 
 export const line = (context, points, ...how) => lines(context, [points], ...how);
 
+/** An arrow from a place, (dx, dy) long in px, to be stroked with others. */
+export function arrow(context, x, y, dx, dy) {
+  const length = Math.hypot(dx, dy), head = Math.min(5, length / 2) / length, [ex, ey] = [x + dx, y + dy];
+  if (!(length > 0.7)) return;
+  context.moveTo(x, y);
+  context.lineTo(ex, ey);
+  for (const side of [-0.6, 0.6]) {
+    context.moveTo(ex, ey);
+    context.lineTo(ex - head * (dx - side * dy), ey - head * (dy + side * dx));
+  }
+}
+
 /** Clear a chart and draw its axes: ticks are [place on the canvas, text]; `box` is [left, top, right, bottom] of what is between them. */
 export function axes(context, [width, height], [left, top, right, bottom], ticks, names) {
   const write = (text, x, y, align = "center") => { context.textAlign = align; context.fillText(text, x, y); };

@@ -61,6 +61,12 @@ export function choice(label, options, value, onchange) {
   return { element: h("div", { class: "choice" }, h("label", { for: id }, t(label)), select), select };
 }
 
+/** A labelled box to tick. */
+export function tick(text, checked, onchange) {
+  const input = h("input", { type: "checkbox", checked, onchange });
+  return { element: h("label", { class: "tick" }, input, ` ${t(text)}`), input };
+}
+
 /** A labelled field for a seed; what cannot be one is given on as null. */
 export function seedInput(onchange) {
   const id = `${prefix}-${++count}`;
