@@ -192,8 +192,6 @@ def test_keras_and_python_hear_of_the_game(browser):
     for net, theirs in zip((generator, critic), ours, strict=True):
         np.testing.assert_allclose(keras.ops.convert_to_numpy(net(z)).ravel(), theirs, atol=1e-5)
     page.evaluate("python('settings', { ...values.settings, loss: 'hinge', seed: 9 })")
-    assert (page.get_by_label("seed").input_value(), page.get_by_label("loss", exact=True).input_value()) == (
-        "9",
-        "hinge",
-    )
+    assert page.get_by_label("seed").input_value() == "9"
+    assert page.get_by_label("loss", exact=True).input_value() == "hinge"
     page.close()

@@ -127,6 +127,7 @@ def test_importing_aecore_needs_little(python):
             "widgets": {"anywidget", "matplotlib", "PIL", "traitlets"},
             "widgets_codes": {"traitlets"},
             "widgets_training": {"traitlets"},
+            "widgets_adversarial": {"traitlets"},
         }.get(name, set())
         assert at_import(tree) <= allowed | extra, name
     missing = ["matplotlib", "ipywidgets", "IPython", "sklearn", "skimage", "anywidget", "pandas"]
