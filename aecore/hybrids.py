@@ -28,7 +28,7 @@ class Hybrid(Game):
         critic: keras.Model, what it sees -> (b, 1). mlp_encoder(..., code_size=1, activation="leaky_relu").
         loss: NonSaturating() or another one of adversarial.py.
         penalty: GradientPenalty() or R1(weight) on the critic, or None.
-        prior: a Prior (distributions.py): of it only `sample` is asked for. None: N(0, I).
+        prior: a Prior (distributions.py), which stays as it is. None: N(0, I).
         seed: owns the noise of training.
     Raises: ValueError where parts do not fit one another, TypeError for a part of another kind.
     """
@@ -291,8 +291,8 @@ def _check_fit(model, name):
         raise ValueError(f"{name}: wanted an encoder of code_size {d}, the decoder's, or {2 * d}, got {codes}.")
     if "pictures" in model.sees and made != shape:
         raise ValueError(f"{name}: wanted an encoder and a decoder of one shape, got {shape} and {made}.")
-    if model.prior.code_size != d:
-        raise ValueError(f"{name}: wanted a prior of codes of size {d}, got {model.prior.code_size}.")
+    if (size := getattr(model.prior, "code_size", None)) != d:  # a VampPrior has none before it is used
+        raise ValueError(f"{name}: wanted a prior of codes of size {d}, got {size}.")
     seen, logit = [tuple(i.shape[1:]) for i in critic.inputs], tuple(critic.output_shape[1:])
     if seen != model.seen or logit != (1,):
         raise ValueError(

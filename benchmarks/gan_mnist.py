@@ -60,7 +60,7 @@ class Study:
         net = conv_encoder(self.shape, (32, 64), 128, code_activation="relu")
         self.minutes = 0.0  # of training, in this run of the study or in earlier calls
         self.judge = self.fit(Classifier(net, 10), "judge", (self.x, self.data.train.y), epochs=10, optimizer="adam")
-        self.samples = len(self.data.validation.x)
+        self.samples, self.floor = len(self.data.validation.x), self.measure(self.data.validation.x)
         self.rows = json.loads(self.path.read_text())["rows"] if self.path.exists() else []
 
     def fit(self, model, label, arrays, *, epochs=None, seed=0, optimizer=None):
@@ -101,7 +101,7 @@ class Study:
             "figure": "distances of samples to held-out pictures, in the features of one classifier; lower is better",
             "features": "128, of a convolutional classifier trained on the training part, seed 0",
             "accuracy_of_the_classifier": self.judge.accuracy(*self.data.test), "samples": self.samples,
-            "reference": f"the {len(self.data.test.x)} test pictures", "floor": self.measure(self.data.validation.x),
+            "reference": f"the {len(self.data.test.x)} test pictures", "floor": self.floor,
             "floor_is": "the validation pictures, as many as samples", "device": device(),
             "date": time.strftime("%Y-%m-%d"), "backend": _backend.version(),
             "versions": {"aecore": aecore.__version__, **versions()}, "rows": self.rows,
@@ -181,7 +181,8 @@ def aae(shape, seed):
 
 
 def vaegan(shape, seed):
-    return VAEGAN(encoder(shape, seed, 2 * CODE), decoder(shape, seed), critic(shape, seed), penalty=R1(1.0), seed=seed)
+    nets = encoder(shape, seed, 2 * CODE), decoder(shape, seed), critic(shape, seed)
+    return VAEGAN(*nets, weight=0.1, scale=0.3, penalty=R1(1.0), seed=seed)
 
 
 def bigan(shape, seed):

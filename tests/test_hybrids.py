@@ -10,7 +10,7 @@ import pytest
 from opposed import D, X, build, d, logit, run, weights, with_sgd
 
 from aecore.adversarial import R1, GradientPenalty, Hinge, LeastSquares
-from aecore.distributions import MixturePrior
+from aecore.distributions import MixturePrior, VampPrior
 from aecore.hybrids import VAEGAN, AdversarialAutoencoder, BiGAN
 from aecore.networks import mlp_decoder, mlp_encoder
 from aecore.objectives import Bernoulli, Gaussian
@@ -125,6 +125,7 @@ AAE = AdversarialAutoencoder
         (lambda: AAE(*nets(seen=3)), ValueError, r"wanted a critic of codes, \[\(2,\)\] -> \(1,\), got \[\(3,\)\]"),
         (lambda: AAE(*nets(logits=2)), ValueError, r"got \[\(2,\)\] -> \(2,\)"),
         (lambda: AAE(*nets(), prior=MixturePrior(3, 1)), ValueError, "a prior of codes of size 2, got 3"),
+        (lambda: AAE(*nets(), prior=VampPrior(X)), ValueError, "a prior of codes of size 2, got None"),
         (lambda: AAE(*nets(), prior="normal"), TypeError, "prior wants a Prior"),
         (lambda: AAE(*nets(), loss="hinge"), TypeError, "loss wants a AdversarialLoss"),
         (lambda: AAE(*nets(), penalty=10.0), TypeError, "penalty wants a CriticPenalty"),
