@@ -33,7 +33,8 @@ export function mosaic([height, width, channels], rows, columns) {
     const box = part.canvas.getBoundingClientRect(), share = [(event.clientY - box.top) / box.height, (event.clientX - box.left) / box.width];
     return [rows, columns].map((count, i) => Math.max(0, Math.min(count - 1, Math.floor(share[i] * count))));
   };
-  return { canvas: part.canvas, put, paint: () => part.draw(values), under };
+  const frame = (row, column) => ({ left: (column * (width + 1)) / wide, top: (row * (height + 1)) / high, width: width / wide, height: height / high }); // in shares
+  return { canvas: part.canvas, put, paint: () => part.draw(values), under, frame };
 }
 
 /** Buttons with pictures of examples, (n, ...shape); the chosen one is pressed. `choose(i)` is called with its number. */

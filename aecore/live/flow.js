@@ -9,7 +9,7 @@ import { announcer, arrows, button, choice, dragging, figure, h, picture, player
 
 translate({
   "Plane of noise and codes: drag the start, or move it with the arrow keys": "噪声与编码的平面：拖动起点，或用方向键移动", flow: "流", class: "类别", steps: "步数", time: "时间", "New start": "新起点",
-  "the path of the start": "起点的路径", "the same with 200 steps": "同一起点，200 步", "other starts, at this time": "其他起点在此刻的位置", "noise, 1 and 2 standard deviations": "噪声，1 和 2 个标准差",
+  "coloured: codes of data": "彩色：数据的编码", "the path of the start": "起点的路径", "the same with 200 steps": "同一起点，200 步", "other starts, at this time": "其他起点在此刻的位置", "noise, 1 and 2 standard deviations": "噪声，1 和 2 个标准差",
   "velocity at this time": "此刻的速度", "decoded along the path, from time 0 to time 1": "沿路径解码，时间从 0 到 1", "decoded at this time": "此刻的解码", "The path ends at": "路径终点", "with 200 steps at": "200 步时的终点", distance: "距离",
 });
 
@@ -59,10 +59,10 @@ export function build(spec, data, model, root) {
   const readout = h("p", { class: "result" }), spoken = announcer(), later = paced();
   strip.canvas.setAttribute("aria-label", t("decoded along the path, from time 0 to time 1"));
 
-  const dot = (point, radius, fill, edge = "white") => {
+  const dot = (point, radius, fill, edge) => {
     context.beginPath();
     context.arc(...across(code(point)), radius, 0, 7);
-    [context.fillStyle, context.strokeStyle, context.lineWidth] = [fill, edge, 2];
+    [context.fillStyle, context.strokeStyle, context.lineWidth] = [fill, edge, radius / 3];
     context.fill();
     context.stroke();
   };
@@ -102,9 +102,9 @@ export function build(spec, data, model, root) {
     line(context, fine.map((z) => across(code(z))), "#222", 1.5, [6, 4]);
     line(context, path.map((z) => across(code(z))), "white", 6);
     line(context, path.map((z) => across(code(z))), "#0072b2", 3);
-    for (const z of path) dot(z, 3, "#0072b2");
+    if (steps <= 32) for (const z of path) dot(z, 3, "white", "#0072b2");
     dot(start, 7, "white", "#0072b2");
-    dot(moment(path, time), 7, "#c00000");
+    dot(moment(path, time), 7, "#c00000", "white");
   };
   const show = () => {
     decoded.draw(decoder.run(code(moment(path, time))));
@@ -153,7 +153,7 @@ export function build(spec, data, model, root) {
   const key = (name, text) => h("span", { class: name }, t(text));
   root.append(
     h("div", { class: "beside" },
-      h("div", {}, area.canvas, h("p", { class: "keys" }, key("full", "the path of the start"), key("dash", "the same with 200 steps"),
+      h("div", { class: "narrow" }, area.canvas, h("p", { class: "keys" }, key("plain", "coloured: codes of data"), key("full", "the path of the start"), key("dash", "the same with 200 steps"),
         key("dot small", "other starts, at this time"), key("rings noise", "noise, 1 and 2 standard deviations"))),
       h("div", { class: "stack" }, decoded.element, clock.element, dial.element, ...choices.map((one) => one.element), h("div", { class: "strip" }, play.element, fresh, field.element), readout)),
     h("figure", { class: "along" }, strip.canvas, h("figcaption", {}, t("decoded along the path, from time 0 to time 1"))), spoken.element);

@@ -42,7 +42,7 @@ export function build(spec, data, model, root) {
     large.element.querySelector("figcaption").textContent = said();
     large.canvas.setAttribute("aria-label", `${t("chosen picture")}: ${said()}`);
     strip.canvas.setAttribute("aria-label", `${t("From one class to the other, in the chosen style")}: ${classes[column]}, ${classes[other]}`);
-    [mark.style.left, mark.style.top, mark.style.width, mark.style.height] = [column / c, row / rows, 1 / c, 1 / rows].map((part) => `${100 * part}%`);
+    for (const [side, part] of Object.entries(grid.frame(row, column))) mark.style[side] = `${100 * part}%`;
     later([
       ...Array.from({ length: STRIP }, (_, s) => () => strip.put(0, s, decode(row, shares(s / (STRIP - 1))))), strip.paint,
       ...changed.flatMap(drawRow), ...(changed.length ? [grid.paint] : []),
