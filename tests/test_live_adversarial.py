@@ -72,7 +72,7 @@ def test_labels_can_be_mixed(stand):
         live.get_by_label("share of it").fill("0.25")
         mixed = gan.decode(style, np.array([[0.75, 0.25, 0.0]], "f4"))
         np.testing.assert_allclose(seen(live.locator("canvas").nth(1)), levels(mixed), atol=0.01)
-        told(live, "class 0 75 %, 1 25 %")
+        told(live, "class 0: 75 %, 1: 25 %")
         press(live, "Play")
         assert changes(live, lambda: live.page.wait_for_timeout(400))
         live.locator(".sheet canvas").click(position={"x": 5, "y": 5})

@@ -36,7 +36,8 @@ export function build(spec, data, model, root) {
   grid.canvas.style.cursor = strip.canvas.style.cursor = "pointer";
 
   const drawRow = (r) => classes.map((_, k) => () => grid.put(r, k, decode(r, pure(k))));
-  const said = () => `${t("style")} ${row + 1}, ${t("class")} ${classes[column]}${share ? ` ${Math.round(100 * (1 - share))} %, ${classes[other]} ${Math.round(100 * share)} %` : ""}`;
+  const percent = (part) => `${Math.round(100 * part)} %`;
+  const said = () => `${t("style")} ${row + 1}, ${t("class")} ${classes[column]}${share ? `: ${percent(1 - share)}, ${classes[other]}: ${percent(share)}` : ""}`;
   const draw = (changed) => { // rows whose style has changed; the chosen picture comes first
     large.draw(decode(row, shares(share)));
     large.element.querySelector("figcaption").textContent = said();
@@ -86,7 +87,7 @@ export function build(spec, data, model, root) {
   strip.canvas.addEventListener("click", halt((event) => { share = strip.under(event)[1] / (STRIP - 1); put(); }));
   const sliders = Array.from({ length: units }, (_, i) => slider(`${t("style unit")} ${i + 1}`, { min: -REACH, max: REACH, step: 0.05, value: 0 },
     halt((value) => { styles[row][i] = value; put([row]); })));
-  const blend = slider("share of it", { min: 0, max: 1, step: 0.01, value: 0, show: (v) => `${Math.round(100 * v)} %` }, halt((value) => { share = value; put(); }));
+  const blend = slider("share of it", { min: 0, max: 1, step: 0.01, value: 0, show: percent }, halt((value) => { share = value; put(); }));
   const partner = choice("blend with class", classes, classes[other], halt((name) => {
     other = classes.indexOf(name);
     if (other === column) column = (other + 1) % c;
