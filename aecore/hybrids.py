@@ -26,8 +26,7 @@ class Hybrid(Game):
         encoder: keras.Model, (b, *shape) -> (b, d) or (b, 2d).
         decoder: keras.Model, (b, d) -> (b, *shape).
         critic: keras.Model, what it sees -> (b, 1). mlp_encoder(..., code_size=1, activation="leaky_relu").
-        loss: NonSaturating() or another one of adversarial.py.
-        penalty: GradientPenalty() or R1(weight) on the critic, or None.
+        loss: NonSaturating() or another one of adversarial.py. penalty: R1(weight) or GradientPenalty(), or None.
         prior: a Prior (distributions.py), which stays as it is. None: N(0, I).
         seed: owns the noise of training.
     Raises: ValueError where parts do not fit one another, TypeError for a part of another kind.
@@ -99,9 +98,12 @@ class Hybrid(Game):
             terms["penalty"] = (value, self.penalty.weight)
         return self.total(None, **terms)
 
+    def batches(self, *args):
+        self.prior_codes = self.prior.sampler()  # now: while it trains, JAX cannot read a variable
+        return super().batches(*args)
+
     def draw(self, rng, steps, b):
-        z = self.prior.sample(steps * b, int(rng.integers(2**31)))
-        noise = {"z": z.reshape(steps, b, self.code_size)}
+        noise = {"z": self.prior_codes(rng, steps * b).reshape(steps, b, self.code_size)}
         if self.stochastic:
             noise["noise"] = rng.standard_normal((steps, b, self.code_size), "float32")
         if self.penalty is not None:
@@ -165,7 +167,6 @@ class AdversarialAutoencoder(Hybrid):
         aae = AdversarialAutoencoder(mlp_encoder(**net, code_size=2), mlp_decoder(**net, code_size=2), critic)
         aae.compile(autoencoder_optimizer="adam")       # the two others stay Adam(2e-4, beta_1=0.5)
         aae.fit(x, epochs=50)
-        aae.sample(16)                                  # decoded codes of the prior
     """
 
     arguments = (*Hybrid.arguments, "likelihood")
@@ -229,8 +230,7 @@ class VAEGAN(Hybrid):
     def __init__(self, encoder, decoder, critic, *, weight=1.0, scale=1.0, **kwargs):
         super().__init__(encoder, decoder, critic, **kwargs)
         if not self.stochastic:
-            d = self.code_size
-            raise ValueError(f"VAEGAN: wanted an encoder of {d} means and {d} log variances: code_size={2 * d}.")
+            raise ValueError(f"VAEGAN: wanted means and log variances: an encoder of code_size={2 * self.code_size}.")
         if not (0 <= weight < math.inf and 0 < scale < math.inf):
             raise ValueError(f"VAEGAN: weight must be a finite number >= 0, got {weight}, and scale > 0, got {scale}.")
         self.weight, self.scale = weight, scale

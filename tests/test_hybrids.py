@@ -21,43 +21,41 @@ OTHER = {"tensorflow": "jax", "jax": "tensorflow"}[keras.backend.backend()]
 # --- known optima ------------------------------------------------------------------------------------
 
 
-def line(n=4096, mean=3.0, scale=2.0):
-    return (mean + scale * np.random.default_rng(2).standard_normal((n, 1))).astype("float32")
+LINE = (1 + 2 * np.random.default_rng(2).standard_normal((4096, 1))).astype("float32")
 
 
-def linear(kind, seed=0, **arguments):
-    """Encoder and decoder on a line, each a factor and an offset."""
-    pair = (1,) if kind is BiGAN else ()
-    critic = mlp_encoder((1,), (32, 32), 1, condition_size=len(pair), activation="leaky_relu", seed=seed)
-    net = dict(shape=(1,), hidden=(), code_size=1, seed=seed)
-    model = kind(mlp_encoder(**net), mlp_decoder(**net), critic, penalty=R1(0.1), seed=seed, **arguments)
-    model.compile(**{f"{player}_optimizer": keras.optimizers.Adam(5e-3, beta_1=0.5) for player in model.players()})
+def fitted(kind, rate, epochs=50, **arguments):
+    """Encoder and decoder of points on a line, each a factor and an offset, after training at a falling rate."""
+    critic = mlp_encoder((1,), (32, 32), 1, condition_size=int(kind is BiGAN), activation="leaky_relu")
+    net = dict(shape=(1,), hidden=(), code_size=1)
+    model = kind(mlp_encoder(**net), mlp_decoder(**net), critic, penalty=R1(0.1), **arguments)
+    falling = lambda: keras.optimizers.schedules.CosineDecay(rate, epochs * len(LINE) // 256)
+    model.compile(**{f"{player}_optimizer": keras.optimizers.Adam(falling(), beta_1=0.5) for player in model.players()})
+    model.fit(LINE, epochs=epochs, batch_size=256, verbose=0)
     return model
 
 
-@pytest.mark.parametrize(("mean", "scale"), [(0.0, 1.0), (4.0, 0.5)])
+@pytest.mark.parametrize(("mean", "scale"), [(0.0, 1.0), (2.0, 0.5)])
 def test_the_codes_of_an_adversarial_autoencoder_take_the_priors_mean_and_scale(mean, scale):
     prior = MixturePrior(1, 1)
     prior.means.assign([[mean]])
     prior.log_vars.assign([[2 * np.log(scale)]])
-    aae, x = linear(AdversarialAutoencoder, prior=prior), line()
-    aae.fit(x, epochs=40, batch_size=256, verbose=0)
-    codes = aae.encode(x)
-    assert codes.mean() == pytest.approx(mean, abs=0.15)
-    assert codes.std() == pytest.approx(scale, rel=0.15)
-    assert np.mean((aae.reconstruct(x) - x) ** 2) < 0.02 * x.var()
-    assert aae.sample(4096).mean() == pytest.approx(3, abs=0.3)
-    assert aae.sample(4096).std() == pytest.approx(2, rel=0.15)
+    aae = fitted(AdversarialAutoencoder, 0.02, prior=prior)
+    codes, samples = aae.encode(LINE), aae.sample(4096)
+    assert codes.mean() == pytest.approx(mean, abs=0.25)
+    assert codes.std() == pytest.approx(scale, rel=0.25)
+    assert np.mean((aae.reconstruct(LINE) - LINE) ** 2) < 0.02 * LINE.var()
+    assert samples.mean() == pytest.approx(1, abs=0.6)
+    assert samples.std() == pytest.approx(2, rel=0.3)
 
 
 def test_a_bigans_encoder_is_its_decoders_inverse():
-    model, x = linear(BiGAN), line()
-    model.fit(x, epochs=60, batch_size=256, verbose=0)
-    codes = model.encode(x)
-    assert np.mean((model.reconstruct(x) - x) ** 2) < 0.05 * x.var()  # it never saw a reconstruction
-    assert codes.mean() == pytest.approx(0, abs=0.2)
-    assert codes.std() == pytest.approx(1, rel=0.2)
-    assert model.sample(4096).std() == pytest.approx(2, rel=0.2)
+    model = fitted(BiGAN, 0.01)
+    codes, samples = model.encode(LINE), model.sample(4096)
+    assert np.mean((model.reconstruct(LINE) - LINE) ** 2) < 0.05 * LINE.var()  # it never saw a reconstruction
+    assert codes.mean() == pytest.approx(0, abs=0.25)
+    assert codes.std() == pytest.approx(1, rel=0.25)
+    assert samples.std() == pytest.approx(2, rel=0.25)
 
 
 # --- verbs, files, what does not fit ----------------------------------------------------------------------
@@ -132,7 +130,7 @@ AAE = AdversarialAutoencoder
         (lambda: AAE(*nets(), likelihood="mse"), TypeError, "likelihood wants a Likelihood"),
         (lambda: AAE(*nets(), seed=-1), ValueError, "seed wants a whole number >= 0"),
         (lambda: AAE(None, *nets()[1:]), TypeError, "encoder wants a Model"),
-        (lambda: VAEGAN(*nets(seen=D)), ValueError, "wanted an encoder of 2 means and 2 log variances: code_size=4"),
+        (lambda: VAEGAN(*nets(seen=D)), ValueError, "wanted means and log variances: an encoder of code_size=4"),
         (lambda: VAEGAN(*nets(encoder=4, seen=D, shape=(4,))), ValueError, "an encoder and a decoder of one shape"),
         (lambda: VAEGAN(*nets(encoder=4, seen=D), weight=-1.0), ValueError, "weight must be a finite number >= 0"),
         (lambda: VAEGAN(*nets(encoder=4, seen=D), scale=0.0), ValueError, "scale > 0, got 0.0"),
