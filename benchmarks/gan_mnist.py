@@ -1,9 +1,9 @@
 """How far samples are from held-out pictures: every loss of chapter 13 on one budget, and latent models beside a VAE
 and a GAN (chapter 15). Runs for hours; goes on where it stopped.
 
-    KERAS_BACKEND=jax python benchmarks/gan_mnist.py losses --minutes 60
-    KERAS_BACKEND=jax python benchmarks/gan_mnist.py models --minutes 60 --seeds 0 1 2
-    python benchmarks/gan_mnist.py models --data digits --epochs 30             minutes, no network
+    python benchmarks/gan_mnist.py losses --minutes 60
+    python benchmarks/gan_mnist.py models --minutes 60 --seeds 0 1 2
+    python benchmarks/gan_mnist.py models --data digits --epochs 30    minutes, no network
 
 One budget: the same convolutional decoder and critic (or encoder), Adam(2e-4, beta_1=0.5), and the same passes over the
 training part for all; a critic makes the same number of updates under every loss, a generator under five critic steps a
