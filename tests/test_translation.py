@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from aecore.adversarial import LeastSquares, NonSaturating
-from aecore.networks import conv_encoder, unet
+from aecore.adversarial import R1, GradientPenalty, LeastSquares, NonSaturating
+from aecore.networks import conv_encoder, mlp_encoder, unet
 from aecore.translation import Translator
 
 numpy = ops.convert_to_numpy
@@ -44,6 +44,29 @@ def test_the_losses_are_means_over_windows_and_values(grid, loss):
     assert float(t.critic_loss(*as_tensors)) == pytest.approx(wanted[0], rel=1e-4)
     l1 = np.abs(TARGET - fake).mean()
     assert float(t.generator_loss(*as_tensors)) == pytest.approx(3 * l1 + wanted[1], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("penalty", "wanted"), [(R1(3.0), lambda s: s**2 / 2), (GradientPenalty(3.0), lambda s: (s - 1) ** 2)]
+)
+def test_penalties_of_a_linear_critic_are_exact(penalty, wanted):
+    judge = mlp_encoder((4, 8, 3), (), 1)
+    slope = np.linalg.norm(numpy(judge.weights[0]))
+    args = [ops.convert_to_tensor(a) for a in (SOURCE, TARGET, TARGET[::-1])]
+    mix = ops.convert_to_tensor(RNG.random(40).astype("float32"))
+    without = float(Translator(generator(), judge).critic_loss(*args))
+    loss = float(Translator(generator(), judge, penalty=penalty).critic_loss(*args, mix))
+    assert loss - without == pytest.approx(3 * wanted(slope), rel=1e-4)
+
+
+def test_the_slope_of_a_grid_is_that_of_its_mean():
+    judge = conv_encoder((4, 8, 3), (3,), 1, activation="linear", grid=True, seed=2)
+    pixels = np.eye(96, dtype="float32").reshape(96, 4, 8, 3)
+    zero = judge.predict_on_batch(np.zeros((1, 4, 8, 3), "float32"))
+    slopes = judge.predict_on_batch(pixels).reshape(96, -1).mean(axis=1) - zero.mean()
+    args = [ops.convert_to_tensor(a) for a in (SOURCE, TARGET, TARGET[::-1])]
+    values = [float(Translator(generator(), judge, penalty=p).critic_loss(*args)) for p in (R1(1.0), None)]
+    assert values[0] - values[1] == pytest.approx(0.5 * (slopes**2).sum(), rel=1e-3)
 
 
 def test_a_step_moves_each_player_down_its_own_loss():
@@ -117,12 +140,12 @@ def test_a_run_that_was_interrupted_ends_at_the_same_weights(tmp_path):
 
 
 def test_a_translator_is_kept_in_a_file(tmp_path):
-    t = Translator(generator(noise=2), critic(), loss=LeastSquares(), weight=7.0, seed=3)
+    t = Translator(generator(noise=2), critic(), loss=LeastSquares(), weight=7.0, penalty=R1(2.0), seed=3)
     t.compile()
     t.fit(SOURCE, TARGET, epochs=1, batch_size=16, verbose=0)
     t.save(tmp_path / "t.keras")
     again = keras.models.load_model(tmp_path / "t.keras")
-    assert (again.weight, again.seed, type(again.loss)) == (7.0, 3, LeastSquares)
+    assert (again.weight, again.seed, type(again.loss), float(again.penalty.weight)) == (7.0, 3, LeastSquares, 2.0)
     np.testing.assert_allclose(again.translate(SOURCE), t.translate(SOURCE), atol=1e-6)
     Translator(generator()).save(tmp_path / "alone.keras")
     assert keras.models.load_model(tmp_path / "alone.keras").critic is None
@@ -135,6 +158,7 @@ def test_a_translator_is_kept_in_a_file(tmp_path):
         (lambda: Translator(generator(), critic(condition_size=2)), r"one picture, \(4, 8, 3\).* got .*\(2,\)"),
         (lambda: Translator(generator(), conv_encoder((4, 8, 2), (3,), 1)), r"one picture, \(4, 8, 3\), .* got"),
         (lambda: Translator(generator(), conv_encoder((4, 8, 3), (3,), 2)), r"gives one logit, .* got"),
+        (lambda: Translator(generator(), penalty=R1(1.0)), "a penalty is one on the critic, got none"),
         (lambda: Translator(conv_encoder((4, 8, 1), (3,), 2)), "same height and width, got .* Use networks.unet"),
     ],
 )
