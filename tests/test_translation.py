@@ -80,13 +80,13 @@ def test_a_step_moves_each_player_down_its_own_loss():
 
     def slope(loss, variable, place):
         value, ends = numpy(variable).copy(), []
-        for h in (1e-2, -1e-2):
+        for h in (2e-3, -2e-3):
             moved = value.copy()
             moved[place] += h
             variable.assign(moved)
             ends.append(float(loss()))
         variable.assign(value)
-        return (ends[0] - ends[1]) / 2e-2
+        return (ends[0] - ends[1]) / 4e-3
 
     def critic_loss():
         return t.critic_loss(*as_tensors, t.made(as_tensors[0]))
@@ -98,12 +98,12 @@ def test_a_step_moves_each_player_down_its_own_loss():
     first = slope(critic_loss, critics[0], (1, 2, 0, 1))
     t.fit(x, y, epochs=1, batch_size=4, verbose=0)
     moved = numpy(critics[0])[1, 2, 0, 1] - start["critic"][0][1, 2, 0, 1]
-    assert moved == pytest.approx(-0.1 * first, rel=0.02)
+    assert moved == pytest.approx(-0.1 * first, rel=0.05)
     after = [numpy(v).copy() for v in generators]
     for v, w in zip(generators, start["generator"], strict=True):
         v.assign(w)
     second = slope(generator_loss, generators[-1], (1,))  # by the critic as it is after its own step
-    assert after[-1][1] - start["generator"][-1][1] == pytest.approx(-0.05 * second, rel=0.02)
+    assert after[-1][1] - start["generator"][-1][1] == pytest.approx(-0.05 * second, rel=0.05)
 
 
 def test_a_regression_answers_with_the_median():
