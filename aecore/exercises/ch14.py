@@ -197,7 +197,7 @@ EXERCISES = (
     Function(
         name="ch14.patch",
         points=3,
-        section="From picture to picture",
+        section="A critic for pairs",
         wants="a function of a list of (kernel, stride), from the picture to the logits, that returns a whole number of pixels",
         hints=(
             "Start at one logit, and go back. Through a layer with kernel 4 and stride 1, it sees 4 places.",
