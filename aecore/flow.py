@@ -122,8 +122,7 @@ class Flow(Model):
         return np.random.default_rng(seed).standard_normal((n, *self.shape), "float32")
 
     def _positions(self, name, noise, steps, condition):
-        if not self.fitted:
-            raise ValueError(f"{name}: this flow does not know the codes' mean and scale yet. Call fit(codes) first.")
+        self._check_fitted(name)
         z = check_examples(noise, self.shape, name)
         (steps,) = check_whole(name, steps=steps)
         labels = check_condition(condition, len(z), self.classes, name)
@@ -142,7 +141,12 @@ class Flow(Model):
         """Whether the codes' mean and scale are known."""
         return bool(ops.all(self.scale > 0))
 
+    def _check_fitted(self, name):
+        if not self.fitted:
+            raise ValueError(f"{name}: this flow does not know the codes' mean and scale yet. Call fit(codes) first.")
+
     def check(self, x, y=None):
+        self._check_fitted("evaluate")  # `fit` knows them by now
         given = x if isinstance(x, dict) else {"codes": x}
         inputs = {what: check_examples(values, self.shape, f"Flow ({what})") for what, values in given.items()}
         n = len(inputs["codes"])
