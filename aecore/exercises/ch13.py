@@ -54,9 +54,11 @@ BETWEEN = "a function of real and fake, (n, d) each, and rng, a generator of Num
 
 def mixtures(rng):
     for k, scale, n in ((6, 0.2, 60), (4, 1.3, 90)):
-        centres = rng.normal(0, 8 * scale, (k, 2))
+        centres = 12 * scale * np.stack([np.arange(k), rng.normal(size=k)], axis=1)
         near = centres[rng.integers(0, k - 1, n)]  # nothing was drawn from the last one
-        yield near + rng.uniform(0.3, 3.0, (n, 1)) * scale * rng.normal(size=(n, 2)), centres, scale
+        samples = near + rng.uniform(0.3, 3.0, (n, 1)) * scale * rng.normal(size=(n, 2))
+        samples[:2] = centres[-1] + 4.5 * scale * np.array([(0.6, 0.8), (1.0, 0.0)])  # nearest to it, and too far away
+        yield samples, centres, scale
 
 
 def covered(samples, centres, scale, reach=3, good=True, share=False):
