@@ -129,10 +129,10 @@ def minimise(losses, players, optimizer, state):
             mapping = [*zip(moved, weights, strict=True), *((v, v.value) for v in others)]
             with keras.StatelessScope(mapping) as scope:
                 values = losses()
-            return values, [scope.get_current_value(v) for v in others]
+            return values, [scope.get_current_value(v) for v in (*moved, *others)]
 
         values, pull_back, after = jax.vjp(pure, [v.value for v in moved], has_aux=True)
-        for variable, value in zip(others, after, strict=True):
+        for variable, value in zip((*moved, *others), after, strict=True):
             variable.assign(value)
         place = {id(v): i for i, v in enumerate(moved)}
         gradients = {}

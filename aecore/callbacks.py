@@ -232,7 +232,7 @@ class Collapse(keras.callbacks.Callback):
         gan.fit(x, epochs=50, callbacks=[Collapse(x)])
     """
 
-    def __init__(self, x, condition=None, *, samples=256, spread=0.1, modes=0.45, patience=3, stop=False, seed=0):
+    def __init__(self, x, condition=None, *, samples=256, spread=0.1, modes=0.5, patience=3, stop=False, seed=0):
         super().__init__()
         if len(x) < 4 or samples < 2 or patience < 1:
             raise ValueError(

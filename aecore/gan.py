@@ -23,10 +23,10 @@ class GAN(Game):
         generator:  L_G = loss.generator(D(G(z)))
 
     One step of training: `critic_steps` updates of the critic, each on data and noise of its own, then one of the
-    generator. Its variants are arguments. WGAN-GP: Wasserstein() with GradientPenalty(). Spectral normalisation: of
-    the critic's layers, `mlp_encoder(..., spectral=True)`. Conditional: `classes`; the condition is appended to the
-    inputs (`condition_size`), or weighed against the critic's features (networks.projection_critic), or told by the
-    critic (`auxiliary`).
+    generator, on the samples that the critic saw last. Its variants are arguments. WGAN-GP: Wasserstein() with
+    GradientPenalty(). Spectral normalisation: of the critic's layers, `mlp_encoder(..., spectral=True)`. Conditional:
+    `classes`; the condition is appended to the inputs (`condition_size`), or weighed against the critic's features
+    (networks.projection_critic), or told by the critic (`auxiliary`).
 
     Reported while training, per example: `critic`, `generator`; with a penalty `penalty`, before its weight; with an
     auxiliary classifier `labels` and `labels_fake`, its cross-entropy in nats on data and on samples.
@@ -46,7 +46,8 @@ class GAN(Game):
         seed: owns the noise of training.
     Raises: ValueError where parts do not fit one another or a number is out of range, TypeError for a part of
         another kind.
-    Source: Goodfellow et al. 2014, algorithm 1; Mirza and Osindero 2014 (condition appended); Odena et al. 2017,
+    Source: Goodfellow et al. 2014, algorithm 1. Differs: no new noise for the generator's update, so that one pass
+        through the generator serves both players. Mirza and Osindero 2014 (condition appended); Odena et al. 2017,
         equations 2 and 3 (auxiliary); Miyato and Koyama 2018 (projection).
 
     Example:
@@ -104,23 +105,21 @@ class GAN(Game):
         return {"critic": self.critic.trainable_variables, "generator": self.generator.trainable_variables}
 
     def draw(self, rng, steps, b):
-        k = self.critic_steps
-        noise = {"z": rng.standard_normal((steps, k + 1, b, self.code_size), "float32")}
-        return noise if self.penalty is None else {**noise, "mix": rng.random((steps, k, b), "float32")}
+        shape = (steps, self.critic_steps, b)
+        noise = {"z": rng.standard_normal((*shape, self.code_size), "float32")}
+        return noise if self.penalty is None else {**noise, "mix": rng.random(shape, "float32")}
 
     def step(self, batch):
-        k, z, mix = self.critic_steps, batch["z"], batch.get("mix")
+        k, z, mix = self.critic_steps, batch["z"], batch.get("mix", [None] * self.critic_steps)
         x = ops.reshape(batch["x"], (k, -1, *self.shape))
         condition = ops.reshape(batch["condition"], (k, -1, self.classes)) if self.classes else [None] * k
-        for i in range(k):
-            self.critic_step(x[i], z[i], condition[i], None if mix is None else mix[i])
-        self.generator_step(z[k], condition[k - 1])
+        for i in range(k - 1):
+            self.critic_step(x[i], self.generate(z[i], condition[i]), condition[i], mix[i])
+        self.generator_step(x[-1], z[-1], condition[-1], mix[-1])
         if self.average:
             follow(self.sampler, self.generator, self.average, self.steps)
 
-    def critic_step(self, x, z, condition, mix):
-        fake = _run(self.generator, z, condition, training=True)
-
+    def critic_step(self, x, fake, condition, mix):
         def losses():
             (real_logits, real_labels), (fake_logits, fake_labels) = (self.judge(a, condition) for a in (x, fake))
             terms = {"critic": (self.loss.critic(real_logits, fake_logits), 1.0)}
@@ -134,15 +133,21 @@ class GAN(Game):
 
         self.minimise(losses)
 
-    def generator_step(self, z, condition):
+    def generator_step(self, x, z, condition, mix):
         def losses():
-            logits, labels = self.judge(_run(self.generator, z, condition, training=True), condition)
+            fake = self.generate(z, condition)
+            self.critic_step(x, ops.stop_gradient(fake), condition, mix)  # then the critic answers as it now is
+            logits, labels = self.judge(fake, condition)
             terms = {"generator": (self.loss.generator(logits), 1.0)}
             if self.auxiliary:
                 terms["labels_fake"] = (_cross_entropy(condition, labels), self.auxiliary)
             return {"generator": self.total(None, **terms)}
 
         self.minimise(losses)
+
+    def generate(self, z, condition=None):
+        """G(z), as in training."""
+        return _run(self.generator, z, condition, training=True)
 
     def judge(self, x, condition=None, training=True):
         """The critic's logits, (b,), and those of the classes, (b, c), or (b, 0) without auxiliary classifier."""
@@ -151,9 +156,9 @@ class GAN(Game):
 
     # --- verbs, on arrays -----------------------------------------------------------------------------------
 
-    def fit(self, x, y=None, *, condition=None, **kwargs):
-        """Train. Args: as `training.Model.fit`, without validation_data, and condition (or y), labels (n,)."""
-        return super().fit(x, condition if y is None else y, **kwargs)
+    def fit(self, x, condition=None, **kwargs):
+        """Train. Args: as `training.Model.fit`, without validation_data, and condition, labels (n,)."""
+        return super().fit(x, condition, **kwargs)
 
     def check(self, x, y=None):
         x = check_examples(x, self.shape, "GAN")

@@ -45,7 +45,7 @@ def test_training_is_algorithm_1_of_wgan_gp_in_numpy():
         for step in range(37 // (k * b)):
             if step % 64 == 0:  # noise comes in blocks of 64 steps
                 draws, n = np.random.default_rng([4, t]), 37 // (k * b)
-                z = draws.standard_normal((n, k + 1, b, d), "float32").astype("float64")
+                z = draws.standard_normal((n, k, b, d), "float32").astype("float64")
             rows = order[step * k * b : (step + 1) * k * b].reshape(k, b)
             for i in range(k):
                 real, fake = X[rows[i]].astype("float64"), z[step, i] @ G + g
@@ -53,14 +53,13 @@ def test_training_is_algorithm_1_of_wgan_gp_in_numpy():
                 paid.append((fake - real) @ w[:, 0])
                 slope = (fake - real).mean(axis=0)[:, None] + weight * 2 * (length - 1) * w / length
                 w = w - rate * slope  # v has no gradient
-            G, g = G + rate * z[step, k].mean(axis=0)[:, None] @ w.T, g + rate * w[:, 0]
+            G, g = G + rate * z[step, -1].mean(axis=0)[:, None] @ w.T, g + rate * w[:, 0]
             r = min(0.6, (1 + t) / (10 + t))
             mean = [r * m + (1 - r) * p for m, p in zip(mean, (G, g), strict=True)]
             t += 1
         losses.append(np.mean(paid))
-    assert (
-        int(gan.steps) == t == int(gan.optimizer["generator"].iterations) == int(gan.optimizer["critic"].iterations) / k
-    )
+    assert [int(gan.optimizer[player].iterations) for player in ("generator", "critic")] == [t, k * t]
+    assert int(gan.steps) == t
     for got, wanted in zip(gan.generator.get_weights() + gan.critic.get_weights(), (G, g, w, v), strict=True):
         np.testing.assert_allclose(got, wanted, atol=1e-5)
     for got, wanted in zip(gan.sampler.get_weights(), mean, strict=True):
@@ -113,10 +112,10 @@ def test_a_critic_learns_the_log_density_ratio():
     x = np.random.default_rng(1).standard_normal((4096, 2), "float32") + m
     gan = GAN(mlp_decoder((2,), (), 2), mlp_encoder((2,), (), 1))
     gan.generator.set_weights([np.eye(2), np.zeros(2)])
-    gan.compile(generator_optimizer=keras.optimizers.SGD(0.0), critic_optimizer=keras.optimizers.Adam(0.01))
-    gan.fit(x, epochs=40, batch_size=512, verbose=0)
+    gan.compile(generator_optimizer=keras.optimizers.SGD(0.0), critic_optimizer=keras.optimizers.Adam(0.005))
+    gan.fit(x, epochs=100, batch_size=512, verbose=0)
     points = np.random.default_rng(2).standard_normal((200, 2), "float32")
-    np.testing.assert_allclose(gan.criticise(points), points @ m - m @ m / 2, atol=0.15)
+    np.testing.assert_allclose(gan.criticise(points), points @ m - m @ m / 2, atol=0.25)
 
 
 def test_a_step_takes_as_many_batches_as_the_critic_takes_steps():
@@ -171,9 +170,9 @@ def test_an_auxiliary_classifier_is_asked_about_data_and_samples():
     (G, g), (W, v) = (tuple(a.astype("float64") for a in n.get_weights()) for n in (gan.generator, gan.critic))
     history = gan.fit(X, condition=LABELS, batch_size=37, verbose=0).history
     rows = np.random.default_rng([0, 0]).permutation(37)
-    z = np.random.default_rng([2, 0]).standard_normal((1, 2, 37, d), "float32")[0].astype("float64")
+    z = np.random.default_rng([2, 0]).standard_normal((37, d), "float32").astype("float64")
     c = np.eye(CLASSES)[LABELS[rows]]
-    real, fakes = X[rows].astype("float64"), [np.c_[a, c] @ G + g for a in z]
+    real, fake = X[rows].astype("float64"), np.c_[z, c] @ G + g
 
     def residual(x):  # d -log p(c | x) / d logits
         logits = x @ W[:, 1:] + v[1:]
@@ -181,13 +180,13 @@ def test_an_auxiliary_classifier_is_asked_about_data_and_samples():
         return p - c, -np.log((p * c).sum(axis=1))
 
     paid = residual(real)[1].mean()
-    dw = sum(x.T @ residual(x)[0] for x in (real, fakes[0])) / 37 * weight
-    dv = sum(residual(x)[0].mean(axis=0) for x in (real, fakes[0])) * weight
-    dlogit = (fakes[0] - real).mean(axis=0)
+    dw = sum(x.T @ residual(x)[0] for x in (real, fake)) / 37 * weight
+    dv = sum(residual(x)[0].mean(axis=0) for x in (real, fake)) * weight
+    dlogit = (fake - real).mean(axis=0)
     W, v = W - rate * np.c_[dlogit, dw], v - rate * np.r_[0, dv]
-    dx = (-W[:, 0] + weight * residual(fakes[1])[0] @ W[:, 1:].T) / 37
-    paid_by_generator = residual(fakes[1])[1].mean()
-    G, g = G - rate * np.c_[z[1], c].T @ dx, g - rate * dx.sum(axis=0)
+    dx = (-W[:, 0] + weight * residual(fake)[0] @ W[:, 1:].T) / 37
+    paid_by_generator = residual(fake)[1].mean()
+    G, g = G - rate * np.c_[z, c].T @ dx, g - rate * dx.sum(axis=0)
     for got, wanted in zip(gan.critic.get_weights() + gan.generator.get_weights(), (W, v, G, g), strict=True):
         np.testing.assert_allclose(got, wanted, atol=1e-5)
     assert history["labels"][0] == pytest.approx(paid, abs=1e-5)
@@ -201,13 +200,15 @@ def test_inversion_finds_the_least_squares_code():
     gan = linear()
     weights, bias = gan.generator.get_weights()
     wanted = np.linalg.lstsq(weights.T, (X - bias).T, rcond=None)[0].T
-    np.testing.assert_allclose(gan.encode(X, steps=500, starts=2, batch_size=10), wanted, atol=1e-3)
+    np.testing.assert_allclose(gan.encode(X, steps=1000, starts=2, batch_size=10), wanted, atol=1e-3)
 
 
 def test_inversion_keeps_the_best_of_its_starts():
+    """z^3 - 3 z reaches 2.5 right of 2 alone. Who starts left of 1 ends on the hill at -1, which is 2 high."""
     z = keras.Input((1,))
-    wells = keras.Model(z, layers.Lambda(lambda z: keras.ops.cos(3 * z) + 0.1 * z)(z))
-    gan = GAN(wells, mlp_encoder((1,), (), 1))
-    x = gan.decode(np.float32([[-1.4], [0.0], [1.9]]))
-    error = lambda starts: np.abs(gan.decode(gan.encode(x, steps=300, starts=starts)) - x).max()
-    assert error(16) < 1e-3 < error(1)
+    hill = GAN(keras.Model(z, layers.Lambda(lambda z: z**3 - 3 * z)(z)), mlp_encoder((1,), (), 1))
+    error = lambda starts: abs(hill.decode(hill.encode(np.float32([[2.5]]), steps=400, starts=starts)) - 2.5).item()
+    starts = hill.prior.sample(16, 0)
+    assert starts[0] < 1 < starts.max()
+    assert error(1) == pytest.approx(0.5, abs=1e-2)
+    assert error(16) < 1e-3

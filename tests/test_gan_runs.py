@@ -24,9 +24,9 @@ numpy = keras.ops.convert_to_numpy
 
 def normalised():
     """A generator with batch normalisation: it has variables that no gradient moves."""
-    z = keras.Input((5,))
-    h = layers.BatchNormalization()(layers.Dense(12, "relu")(z))
-    return keras.Model(z, layers.Reshape(SHAPE)(layers.Dense(64, "sigmoid")(h)))
+    z, init = keras.Input((5,)), keras.initializers.GlorotUniform(seed=0)
+    h = layers.BatchNormalization()(layers.Dense(12, "relu", kernel_initializer=init)(z))
+    return keras.Model(z, layers.Reshape(SHAPE)(layers.Dense(64, "sigmoid", kernel_initializer=init)(h)))
 
 
 def dense(c=0, logits=1, told=True, spectral=False, **arguments):
@@ -153,10 +153,10 @@ def test_a_loaded_gan_goes_on_as_the_saved_one(tmp_path, same):
     same(back, gan)
 
 
-def test_a_lost_critic_is_named(tmp_path):
+def test_a_lost_game_names_the_first_term_and_is_not_kept(tmp_path):
     gan = dense(loss=LeastSquares(), critic_steps=2)
     gan.compile(critic_optimizer=keras.optimizers.SGD(1e6))
-    with pytest.raises(FloatingPointError, match=r"in epoch 1 .* The first to go was critic.*, in step \d"):
+    with pytest.raises(FloatingPointError, match=r"in epoch 1 .* The first to go was (critic|generator).*, in step \d"):
         run(gan, 2, checkpoint=tmp_path / "run.npz")
     assert not (tmp_path / "run.npz").exists()
 
