@@ -61,6 +61,7 @@ PLANNED = {
     "widgets_codes.Traversals": "10 Variational autoencoders",
     "widgets_codes.Tokens": "12 Discrete codes",
     "synthetic.ring_of_gaussians": "13 GANs",
+    "callbacks.Collapse": "13 GANs",
 }
 
 
