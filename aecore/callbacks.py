@@ -225,8 +225,9 @@ class Collapse(keras.callbacks.Callback):
         patience: epochs in a row that it must have lasted: in the first epochs every generator is poor.
         stop: end the training as well.
         seed: owns the choice of data, and the samples' codes.
-    Raises: ValueError where a number is out of range.
-    After training, `found` says in which epoch which collapse was noticed, or is None.
+    Raises: ValueError where a number is out of range, or all data are equal.
+    After training, `found` says in which epoch which collapse was noticed, or is None. A run that was resumed from a
+    checkpoint looks anew: `found` knows of its own epochs alone.
 
     Example:
         gan.fit(x, epochs=50, callbacks=[Collapse(x)])
@@ -244,6 +245,8 @@ class Collapse(keras.callbacks.Callback):
         near, instead = rows[: len(rows) // 2], rows[len(rows) // 2 :][: len(rows) // 2]
         flat = np.reshape(x, (len(x), -1)).astype("float64")
         self.data, self.variance = flat[near], flat.var(axis=0).sum()
+        if (flat == flat[0]).all():
+            raise ValueError(f"Collapse: wanted data that vary, got {len(x)} equal ones.")
         self.usual = self.share(flat[instead])
         self.condition = None if condition is None else np.asarray(condition)[instead]
         self.least = {"spread": spread, "modes": modes}

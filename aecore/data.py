@@ -234,18 +234,28 @@ def check_condition(labels, n, classes, name, what="condition"):
     return (labels.astype("int32"),)
 
 
+def labels_of(name, y, condition):
+    """The labels that were given, as y or as condition; a ValueError where it was both."""
+    if y is not None and condition is not None:
+        raise ValueError(f"{name}: got labels twice, as y and as condition. Leave one of them out.")
+    return condition if y is None else y
+
+
 def class_shares(condition, n, classes, name):
     """Let labels in, or shares of the classes between which one wants to be, and say what is wrong with others.
 
-    Args: condition, labels, (n,) integers, or shares, (n, classes) floats that sum to 1; others as `check_condition`.
+    Args: condition, labels, (n,) integers, or shares, (n, classes) floats >= 0 that sum to 1; n, classes and name as
+        `check_condition`.
     Returns: shares, (n, classes), float32; of a label, 1 for its class.
     Raises: ValueError.
     """
     shares = np.asarray(condition)
     if shares.dtype.kind == "f" and shares.shape == (n, classes):
-        if not (np.isfinite(shares).all() and np.allclose(shares.sum(axis=1), 1, atol=1e-4)):
+        bad = np.flatnonzero(~((shares >= 0).all(axis=1) & np.isclose(shares.sum(axis=1), 1, atol=1e-4)))
+        if len(bad):
             raise ValueError(
-                f"{name}: shares of {classes} classes must sum to 1 in each row, got {shares.sum(axis=1)}."
+                f"{name}: shares of {classes} classes must be >= 0 and sum to 1 in each row, got {shares[bad[0]]} in "
+                f"row {bad[0]}."
             )
         return shares.astype("float32")
     return np.eye(classes, dtype="float32")[check_condition(condition, n, classes, name)[0]]

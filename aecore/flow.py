@@ -88,11 +88,19 @@ class Flow(Model):
             draws it anew at every step; further ones as `Model.fit`. Validation data, codes or (codes, labels), get
             noise of their own.
         """
-        codes = check_examples(codes, self.shape, "Flow")
-        if not self.fitted:
+        return super().fit({"codes": codes} if noise is None else {"codes": codes, "noise": noise}, condition, **kwargs)
+
+    def evaluate(self, x, *args, **kwargs):
+        """The mean of the loss over codes, as a dict, with fresh noise. Args: as `fit`."""
+        self._check_fitted("evaluate")
+        return super().evaluate(x, *args, **kwargs)
+
+    def batches(self, arrays, batch_size, seed):
+        if not self.fitted:  # here, where all is checked: a run that is refused leaves no trace
+            codes = arrays[0]["codes"]
             self.mean.assign(codes.mean(axis=0, dtype="float64"))
             self.scale.assign(np.where(np.ptp(codes, axis=0) > 0, codes.std(axis=0, dtype="float64"), 1.0))
-        return super().fit({"codes": codes} if noise is None else {"codes": codes, "noise": noise}, condition, **kwargs)
+        return super().batches(arrays, batch_size, seed)
 
     def reflow(self, n, *, steps=100, seed=0, condition=None, **kwargs):
         """Make the paths straighter: train on n pairs of noise and the codes that the flow itself carries it to.
@@ -146,7 +154,6 @@ class Flow(Model):
             raise ValueError(f"{name}: this flow does not know the codes' mean and scale yet. Call fit(codes) first.")
 
     def check(self, x, y=None):
-        self._check_fitted("evaluate")  # `fit` knows them by now
         given = x if isinstance(x, dict) else {"codes": x}
         inputs = {what: check_examples(values, self.shape, f"Flow ({what})") for what, values in given.items()}
         n = len(inputs["codes"])

@@ -26,14 +26,31 @@ class Optimizers(keras.optimizers.Optimizer):
         return self.parts[player]
 
     @property
+    def learning_rate(self):
+        raise AttributeError(
+            "A game has no learning rate of its own, but one for each player: "
+            f'model.optimizer["{next(iter(self.parts))}"].learning_rate. The players are {", ".join(self.parts)}.'
+        )
+
+    @learning_rate.setter
+    def learning_rate(self, value):
+        _ = self.learning_rate
+
+    @property
     def variables(self):
         return [v for part in self.parts.values() for v in part.variables]
 
     def build(self, players):
         """Make the optimizers' variables. Args: players, dict, player -> list of keras.Variable."""
+        self.players = players
         for player, part in self.parts.items():
             part.build(players[player])
         self.built = True
+
+    def finalize_variable_values(self, var_list):
+        """Keras calls it after training: an optimizer that averages its variables gives them the mean."""
+        for player, part in self.parts.items():
+            part.finalize_variable_values(self.players[player])
 
     def save_own_variables(self, store):
         """Nothing is its own: Keras finds the parts, and saves each of them."""
@@ -61,8 +78,8 @@ class Game(Model):
 
     with losses that `self.total(None, critic=(values, 1.0), penalty=(values, weight))` made and tracked.
 
-    Noise is drawn by NumPy and comes with the batch: it is a function of the model's seed and the number of the
-    step, on every backend, and after a resumed run as without the interruption.
+    Noise is drawn by NumPy and comes with the batch: it is a function of the model's seed, the number of the step and
+    the steps of an epoch, on every backend, and after a resumed run as without the interruption.
 
     Args:
         terms: names of the loss terms, in the order in which they are shown.
@@ -111,7 +128,7 @@ class Game(Model):
             optimizers: `critic_optimizer=...` and so on: a Keras optimizer or its name. None: Adam(2e-4, beta_1=0.5).
             jit_compile: let XLA fuse the step. None: as for every model (training.Model.compile), but not where there
                 are convolutions and no accelerator: on a CPU, TensorFlow's own are half as fast again as XLA's.
-        Raises: TypeError where there is no such player.
+        Raises: TypeError where there is no such player; ValueError where two players share an optimizer.
         """
         players = {f"{name}_optimizer": name for name in self.players()}
         odd = [name for name in optimizers if name not in players]
@@ -120,6 +137,10 @@ class Game(Model):
         default = lambda: keras.optimizers.Adam(2e-4, beta_1=0.5)
         given = {player: optimizers.get(name) for name, player in players.items()}
         parts = {player: default() if o is None else keras.optimizers.get(o) for player, o in given.items()}
+        if len({id(part) for part in parts.values()}) < len(parts):
+            raise ValueError(
+                "compile: every player wants an optimizer of its own, got one for several. Make one for each."
+            )
         convolutions = any(len(v.shape) == 4 for v in self.variables)
         if jit_compile is None and convolutions and _backend.NAME == "tensorflow" and not _backend.accelerators():
             jit_compile = False
@@ -156,7 +177,7 @@ class Game(Model):
 
     def noise(self, step):
         """The generator of the noise from a step of this run on."""
-        return np.random.default_rng([self.seed, self.past + step])
+        return np.random.default_rng([self.seed, self.past + step, 1])  # not that of samples or of the data's order
 
 
 def average_of(net):
@@ -175,7 +196,7 @@ def follow(average, net, decay, steps):
     What is not trained, such as the moving statistics of batch normalisation, is copied.
 
     Args: average, net, of the same build; decay, in [0, 1); steps, how many came before.
-    Source: Yaz et al. 2019; the start of r as in TensorFlow's ExponentialMovingAverage.
+    Source: Yazici et al. 2019; the start of r as in TensorFlow's ExponentialMovingAverage.
     """
     steps = ops.cast(steps, "float32")
     r = ops.minimum(decay, (1 + steps) / (10 + steps))
@@ -202,6 +223,16 @@ def check_range(name, x, limits):
             f"{name}: the generator's last activation gives values from {limits[0]:g} to {limits[1]:g}, the data go "
             f"from {x.min():.9g} to {x.max():.9g}. Rescale them, or give the generator another output_activation: "
             '"sigmoid" for [0, 1], "tanh" for [-1, 1], None for any numbers.'
+        )
+
+
+def check_inputs(name, what, net, wanted):
+    """Raise a ValueError where a network has other inputs than a model gives it. Args: wanted, list of shapes."""
+    got = [tuple(i.shape[1:]) for i in net.inputs]
+    if got != wanted:
+        raise ValueError(
+            f"{name}: wanted the inputs {wanted} of the {what}, got {got}. A code is one row of numbers: leave out "
+            "grid=True. Where there is an input too many, leave out condition_size."
         )
 
 

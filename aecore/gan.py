@@ -8,9 +8,9 @@ from keras import ops
 
 from aecore import _backend
 from aecore.adversarial import AdversarialLoss, CriticPenalty, NonSaturating
-from aecore.data import check_condition, check_examples, check_whole, class_shares
+from aecore.data import check_condition, check_examples, check_whole, class_shares, labels_of
 from aecore.distributions import StandardNormal
-from aecore.games import Game, average_of, check_no_batch_norm, check_range, follow, output_range
+from aecore.games import Game, average_of, check_inputs, check_no_batch_norm, check_range, follow, output_range
 from aecore.objectives import sum_over_event
 from aecore.training import check_kind, in_chunks
 
@@ -95,7 +95,9 @@ class GAN(Game):
         x, z, condition = (keras.KerasTensor((None, *s)) for s in (self.shape, (self.code_size,), (classes,)))
         condition = [] if classes is None else [condition]
         self.decode_batch = _backend.fast(lambda *z: _run(self.sampler, *z, training=False), self, z, *condition)
-        self.criticise_batch = _backend.fast(lambda *x: self.judge(*x, training=False)[0], self, x, *condition)
+        self.criticise_batch = _backend.fast(
+            lambda *x: self.judge(*x, training=False)[0], self, *([x] if auxiliary else [x, *condition])
+        )
         starts, scalar = keras.KerasTensor((None, self.code_size)), lambda dtype: keras.KerasTensor((), dtype)
         self.search_batch = _backend.fast(self.search, self, starts, scalar("int32"), scalar("float32"), x, *condition)
 
@@ -156,9 +158,9 @@ class GAN(Game):
 
     # --- verbs, on arrays -----------------------------------------------------------------------------------
 
-    def fit(self, x, condition=None, **kwargs):
-        """Train. Args: as `training.Model.fit`, without validation_data, and condition, labels (n,)."""
-        return super().fit(x, condition, **kwargs)
+    def fit(self, x, y=None, *, condition=None, **kwargs):
+        """Train. Args: as `training.Model.fit`, without validation_data, and condition (or y), labels (n,)."""
+        return super().fit(x, labels_of("fit", y, condition), **kwargs)
 
     def check(self, x, y=None):
         x = check_examples(x, self.shape, "GAN")
@@ -177,9 +179,14 @@ class GAN(Game):
         return in_chunks(self.decode_batch, inputs, batch_size, "decode")
 
     def criticise(self, x, condition=None, batch_size=1024):
-        """The critic's logits, large where it takes an example for data: (n, *shape) -> (n,)."""
+        """The critic's logits, large where it takes an example for data: (n, *shape) -> (n,).
+
+        Args: x; condition, as `sample`; none where the critic tells it (auxiliary).
+        """
         x = check_examples(x, self.shape, "criticise")
-        inputs = (x, *self.conditions("criticise", condition, len(x)))
+        if self.auxiliary and condition is not None:
+            raise ValueError("criticise: a critic that tells the class is not told it. Leave condition out.")
+        inputs = (x,) if self.auxiliary else (x, *self.conditions("criticise", condition, len(x)))
         return in_chunks(self.criticise_batch, inputs, batch_size, "criticise")
 
     def encode(self, x, condition=None, *, steps=200, starts=8, learning_rate=0.1, seed=0, batch_size=64):
@@ -190,7 +197,7 @@ class GAN(Game):
         Args:
             x: (n, *shape). condition: as `sample`.
             steps, starts, learning_rate: of the search, >= 1, >= 1, > 0.
-            seed: owns the starts, the same for every example.
+            seed: owns the starts, the same for every example, and not the codes that `sample` draws with this seed.
             batch_size: examples at a time.
         Returns: codes, (n, d), float32.
         Source: Zhu et al. 2016, section 3.1; Creswell and Bharath 2019. Chapter 15.
@@ -199,7 +206,8 @@ class GAN(Game):
         steps, starts = check_whole("encode", steps=steps, starts=starts)
         if not (math.isfinite(learning_rate) and learning_rate > 0):
             raise ValueError(f"encode: learning_rate must be a positive number, got {learning_rate}.")
-        z = self.prior.sample(starts, seed)
+        (seed,) = check_whole("encode", 0, seed=seed)
+        z = self.prior.sampler()(np.random.default_rng([seed, 1]), starts)
         settings = np.int32(steps), np.float32(learning_rate)
         search = lambda *part: self.search_batch(z, *settings, *part)
         return in_chunks(search, (x, *self.conditions("encode", condition, len(x))), batch_size, "encode")
@@ -254,6 +262,8 @@ def _check_fit(generator, critic, classes, auxiliary):
                 f"input{f' of shape ({wanted},)' if wanted else ''}, got {conditions}. Build it with "
                 f"condition_size={wanted or 0}."
             )
+    given = [(generator.inputs[0].shape[-1],), *[(classes,)] * (classes is not None)]
+    check_inputs("GAN", "generator", generator, given)
     made, seen = tuple(generator.output_shape[1:]), tuple(critic.inputs[0].shape[1:])
     if made != seen:
         raise ValueError(f"GAN: the generator gives {made}, the critic takes {seen}. Build both with the same shape.")

@@ -9,7 +9,7 @@ from aecore import _backend
 from aecore.adversarial import AdversarialLoss, CriticPenalty, NonSaturating
 from aecore.data import check_examples, check_whole
 from aecore.distributions import Normal, Prior, StandardNormal
-from aecore.games import Game, check_no_batch_norm, check_range, output_range
+from aecore.games import Game, check_inputs, check_no_batch_norm, check_range, output_range
 from aecore.objectives import Likelihood, SquaredError, sum_over_event
 from aecore.training import check_kind, in_chunks
 
@@ -106,9 +106,7 @@ class Hybrid(Game):
         noise = {"z": self.prior_codes(rng, steps * b).reshape(steps, b, self.code_size)}
         if self.stochastic:
             noise["noise"] = rng.standard_normal((steps, b, self.code_size), "float32")
-        if self.penalty is not None:
-            noise["mix"] = rng.random((steps, b), "float32")
-        return noise
+        return noise if self.penalty is None else {**noise, "mix": rng.random((steps, b), "float32")}
 
     # --- verbs, on arrays -----------------------------------------------------------------------------------
 
@@ -286,6 +284,7 @@ class BiGAN(Hybrid):
 
 def _check_fit(model, name):
     d, shape, critic = model.code_size, model.shape, model.critic
+    check_inputs(name, "encoder", model.encoder, [shape]), check_inputs(name, "decoder", model.decoder, [(d,)])
     codes, made = tuple(model.encoder.output_shape[1:]), tuple(model.decoder.output_shape[1:])
     if codes not in ((d,), (2 * d,)):
         raise ValueError(f"{name}: wanted an encoder of code_size {d}, the decoder's, or {2 * d}, got {codes}.")

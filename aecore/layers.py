@@ -90,10 +90,12 @@ class PastTokens(keras.layers.Layer):
 
 @register
 class SpectralNormalization(keras.layers.Wrapper):
-    """A layer whose kernel is divided by its largest singular value s: as a linear map it stretches nothing.
+    """A layer whose kernel is divided by its largest singular value s.
 
         layer(x / s) = activation((W / s) x + b),   s = |W u|,   u <- W'W u / |W'W u|
 
+    A dense layer then stretches nothing. A convolution may still stretch, by at most the square root of the number of
+    places that one pixel reaches: 2 for a kernel of 4 with stride 2, 3 for a kernel of 3.
     The power iteration goes on by one step with each call in training; u is kept from call to call.
 
     Args:

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from aecore import _backend
-from aecore.data import check_condition, check_examples, check_whole
+from aecore.data import check_condition, check_examples, check_whole, labels_of
 from aecore.distributions import Normal, Prior, StandardNormal
 from aecore.divergences import gaussian_kl, importance_bound, total_correlation
 from aecore.objectives import Bernoulli, Likelihood, SquaredError
@@ -161,11 +161,11 @@ class VAE(Model):
 
     def fit(self, x, y=None, *, condition=None, **kwargs):
         """Train. Args: as `Model.fit`, and condition (or y), labels (n,); then validation_data is (x, labels)."""
-        return super().fit(x, _labels_of("fit", y, condition), **kwargs)
+        return super().fit(x, labels_of("fit", y, condition), **kwargs)
 
     def evaluate(self, x, y=None, *, condition=None, **kwargs):
         """The mean of every loss term over examples, as a dict, with fresh noise. Args: as `fit`."""
-        return super().evaluate(x, _labels_of("evaluate", y, condition), **kwargs)
+        return super().evaluate(x, labels_of("evaluate", y, condition), **kwargs)
 
     def check(self, x, y=None):
         x, *labels = self.checked("VAE", x, y)
@@ -242,12 +242,6 @@ class VAE(Model):
 
     def get_config(self):
         return {**super().get_config(), "beta": self.beta_at_start}
-
-
-def _labels_of(name, y, condition):
-    if y is not None and condition is not None:
-        raise ValueError(f"{name}: got labels twice, as y and as condition. Leave one of them out.")
-    return condition if y is None else y
 
 
 def _check_fit(encoder, decoder, likelihood, classes):

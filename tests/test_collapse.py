@@ -60,6 +60,8 @@ def test_collapse_needs_to_last_and_asks_for_the_labels_of_data():
     for arguments in (dict(samples=1), dict(patience=0), dict(x=np.ones((3, 2))), dict(spread=-1), dict(modes=2)):
         with pytest.raises(ValueError, match="Collapse: "):
             Collapse(**{"x": on_modes(8), **arguments})
+    with pytest.raises(ValueError, match="Collapse: wanted data that vary, got 9 equal ones"):
+        Collapse(np.full((9, 2), 0.1, "float32"))
 
 
 def test_a_generator_that_cannot_vary_is_noticed_in_training():

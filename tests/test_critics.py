@@ -113,9 +113,9 @@ def test_a_spectral_critic_is_lipschitz_and_is_kept_in_a_file(make, tmp_path):
     kinds = [layer for layer in critic.layers if isinstance(layer, SpectralNormalization)]
     assert len(kinds) == 3
     y = numpy(critic(x))
-    if make is mlp_encoder:
-        far = np.linalg.norm((x[:32] - x[32:]).reshape(32, -1), axis=1)
-        assert (np.abs(y[:32] - y[32:])[:, 0] <= far * 1.001).all()
+    most = 2 * 2 * 3 if make is conv_encoder else 1  # two layers of stride 2, and the grid's kernel of 3
+    apart = lambda a: np.linalg.norm((a[:32] - a[32:]).reshape(32, -1), axis=1)
+    assert (apart(y) <= most * apart(x) * 1.001).all()
     critic.save(tmp_path / "critic.keras")
     again = keras.models.load_model(tmp_path / "critic.keras")
     np.testing.assert_allclose(numpy(again(x)), y, rtol=1e-5, atol=1e-6)

@@ -136,6 +136,15 @@ def test_a_change_of_units_changes_the_samples_units_alone():
     np.testing.assert_allclose(flows[1].paths(flows[1].draw(9)), a * flows[0].paths(flows[0].draw(9)) + b, rtol=2e-3)
 
 
+def test_a_refused_fit_leaves_no_trace():
+    codes, flow = gaussian(64)[:, :2], small()
+    for bad in (dict(condition=np.zeros(64, int)), dict(noise=codes[:3]), dict(validation_data=codes[:, :1])):
+        with pytest.raises(ValueError, match="Flow"):
+            flow.fit(100 * codes, verbose=0, **bad)
+    flow.fit(codes, verbose=0)
+    np.testing.assert_allclose(flow.scale, codes.std(axis=0), rtol=1e-5)
+
+
 def test_a_coordinate_that_is_constant_stays_so():
     codes = np.stack([gaussian(500)[:, 0], np.full(500, 0.1, "float32")], axis=1)
     flow = small(rate=0.02)

@@ -68,7 +68,7 @@ def test_the_game_of_the_page_is_aecores_gan(game, loss, penalty, activation, cr
     x = synthetic.ring_of_gaussians(BATCH * critic_steps)[0]
     gan.fit(x, epochs=STEPS, batch_size=BATCH, seed=5, verbose=0)
     rows = [Batches((x,), len(x), 5).order(epoch)[0].reshape(critic_steps, BATCH) for epoch in range(STEPS)]
-    noise = [gan.draw(np.random.default_rng([gan.seed, step]), 1, BATCH) for step in range(STEPS)]
+    noise = [gan.draw(np.random.default_rng([gan.seed, step, 1]), 1, BATCH) for step in range(STEPS)]
     no_mix = np.zeros((1, critic_steps, BATCH))
     steps = [
         {"real": x[row].tolist(), "z": drawn["z"][0].tolist(), "mix": drawn.get("mix", no_mix)[0].tolist()}

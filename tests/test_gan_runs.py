@@ -87,7 +87,8 @@ def state(gan):
 def seen(gan):
     x, labels = examples(12)
     condition = {"condition": labels} if gan.classes else {}
-    return np.concatenate([gan.sample(12, **condition).reshape(12, -1), gan.criticise(x, **condition)[:, None]], axis=1)
+    logits = gan.criticise(x) if gan.auxiliary else gan.criticise(x, **condition)
+    return np.concatenate([gan.sample(12, **condition).reshape(12, -1), logits[:, None]], axis=1)
 
 
 def other_side(folder):
@@ -153,6 +154,16 @@ def test_a_loaded_gan_goes_on_as_the_saved_one(tmp_path, same):
     same(back, gan)
 
 
+def test_an_optimizer_that_averages_gives_its_player_the_mean():
+    gan = dense()
+    gan.compile(generator_optimizer=keras.optimizers.Adam(use_ema=True, ema_momentum=0.9))
+    run(gan, 1)
+    mean = {v.path: v for v in gan.optimizer["generator"].variables if "average" in v.path}
+    assert len(mean) == len(gan.generator.trainable_variables)
+    for v, average in zip(gan.generator.trainable_variables, mean.values(), strict=True):
+        np.testing.assert_array_equal(numpy(v), numpy(average))
+
+
 def test_a_lost_game_names_the_first_term_and_is_not_kept(tmp_path):
     gan = dense(loss=LeastSquares(), critic_steps=2)
     gan.compile(critic_optimizer=keras.optimizers.SGD(1e6))
@@ -207,6 +218,7 @@ def with_batch_norm():
         (dict(classes=3), ValueError, r"the generator wants a second input of shape \(3,\), got \[\]"),
         (dict(classes=3, generator=generator(condition_size=3)), ValueError, r"the critic wants a second input"),
         (dict(generator=generator(condition_size=3)), ValueError, r"the generator wants no second input, got \[\(3"),
+        (dict(generator=conv_decoder(SHAPE, (4,), 3, grid=True)), ValueError, r"generator, got \[\(4, 4, 3\)\]"),
         (dict(critic=critic(shape=(9, 8, 1))), ValueError, r"generator gives \(8, 8, 1\), the critic takes \(9, 8"),
         (dict(critic=critic(code_size=2)), ValueError, r"a critic with output \(1,\), the logit, got \(2,\)"),
         (dict(critic=with_batch_norm(), penalty=R1(1.0)), ValueError, "R1 bounds the slope at each .*'bn', a Batch"),
@@ -221,6 +233,7 @@ def test_parts_that_do_not_fit_are_refused(parts, error, message):
 
 def test_data_and_arguments_that_do_not_fit_are_refused():
     x, labels = examples()
+    auxiliary = VARIANTS["auxiliary"]
     conditional = compiled(dense(CLASSES))
     refused = [
         (lambda: GAN(generator(), critic()).fit(x), "has no optimizer yet"),
@@ -232,7 +245,11 @@ def test_data_and_arguments_that_do_not_fit_are_refused():
         (lambda: conditional.fit(x, condition=labels + 5), "got 5 to 14"),
         (lambda: conditional.fit(x, condition=labels[:5]), r"got shape \(5,\) of int64"),
         (lambda: conditional.sample(3, condition=[0, 1, 10]), "got 0 to 10"),
-        (lambda: conditional.sample(3, condition=np.ones((3, 10))), "shares of 10 classes must sum to 1"),
+        (lambda: conditional.fit(x, labels, condition=labels), "got labels twice, as y and as condition"),
+        (lambda: conditional.sample(3, condition=np.ones((3, 10))), "shares of 10 classes must be >= 0 and sum to 1"),
+        (lambda: conditional.sample(2, condition=np.eye(10)[:2] * 2 - 0.1), r"sum to 1 in each row, got .* in row 0"),
+        (lambda: dense().encode(x, seed=-1), "encode: seed wants a whole number >= 0, got -1"),
+        (lambda: auxiliary().criticise(x, labels), "a critic that tells the class is not told it"),
         (lambda: conditional.sample(3, condition=np.ones((3, 9)) / 9), r"got shape \(3, 9\) of float64"),
         (lambda: compiled(dense()).fit(x, validation_data=x), "the samples are. .*Leave validation_data out"),
         (lambda: dense().decode(np.ones((2, 4), "float32")), r"decode: wanted shape \(n, 5\), got \(2, 4\)"),
@@ -242,7 +259,13 @@ def test_data_and_arguments_that_do_not_fit_are_refused():
     for call, message in refused:
         with pytest.raises(ValueError, match=message):
             call()
+    assert auxiliary().criticise(x).shape == (96,)
     compiled(GAN(generator(None), critic())).fit(50 * x, verbose=0)  # a linear generator reaches anything
+    adam = keras.optimizers.Adam()
+    with pytest.raises(ValueError, match="every player wants an optimizer of its own, got one for several"):
+        dense().compile(generator_optimizer=adam, critic_optimizer=adam)
+    with pytest.raises(AttributeError, match=r'one for each player: model.optimizer\["critic"\].learning_rate'):
+        conditional.optimizer.learning_rate = 0.1
     with pytest.raises(TypeError, match="GAN wants critic_optimizer, generator_optimizer; got optimizer"):
         dense().compile(optimizer="adam")
     with pytest.raises(NotImplementedError, match="evaluate: the losses of players say how they stand"):

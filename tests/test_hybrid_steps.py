@@ -106,7 +106,7 @@ def test_a_step_is_that_of_the_paper(kind, loss):
     p = {key: w.astype("float64") for key, w in weights(model).items()}
     with_sgd(model).fit(X, batch_size=20, verbose=0)
     x = X[model.batches((X,), 20, 0).order(0)[0]].astype("float64")
-    drawn = model.draw(np.random.default_rng([5, 0]), 1, 20)
+    drawn = model.draw(np.random.default_rng([5, 0, 1]), 1, 20)
     noise = {name: drawn[name][0].astype("float64") if name in drawn else None for name in ("z", "noise", "mix")}
     assert (noise["noise"] is None) != stochastic
     price = lambda p, *seen: 3.0 * penalised(penalty, p, *seen) if penalty else 0.0

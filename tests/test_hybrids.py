@@ -12,7 +12,7 @@ from opposed import D, X, build, d, logit, run, weights, with_sgd
 from aecore.adversarial import R1, GradientPenalty, Hinge, LeastSquares
 from aecore.distributions import MixturePrior, VampPrior
 from aecore.hybrids import VAEGAN, AdversarialAutoencoder, BiGAN
-from aecore.networks import mlp_decoder, mlp_encoder
+from aecore.networks import conv_decoder, mlp_decoder, mlp_encoder
 from aecore.objectives import Bernoulli, Gaussian
 from aecore.training import fingerprint
 
@@ -112,6 +112,14 @@ def normalised():
     return keras.Model(x, keras.layers.Dense(1)(keras.layers.BatchNormalization()(x)))
 
 
+def conditional():
+    return mlp_encoder((D,), (), d, condition_size=4)
+
+
+def on_a_grid():
+    return conv_decoder((4, 4, 1), (3,), d, grid=True)
+
+
 AAE = AdversarialAutoencoder
 
 
@@ -119,6 +127,8 @@ AAE = AdversarialAutoencoder
     ("use", "error", "message"),
     [
         (lambda: AAE(*nets(encoder=3)), ValueError, "an encoder of code_size 2, the decoder's, or 4, got .3"),
+        (lambda: AAE(conditional(), *nets()[1:]), ValueError, r"of the encoder, got \[\(3,\), \(4,\)\]"),
+        (lambda: AAE(nets()[0], on_a_grid(), nets()[2]), ValueError, r"decoder, got \[\(2, 2, 2\)\]. A code"),
         (lambda: AAE(*nets(shape=(4,))), ValueError, r"wants a decoder with output \(3,\), got \(4,\)"),
         (lambda: AAE(*nets(seen=3)), ValueError, r"wanted a critic of codes, \[\(2,\)\] -> \(1,\), got \[\(3,\)\]"),
         (lambda: AAE(*nets(logits=2)), ValueError, r"got \[\(2,\)\] -> \(2,\)"),
