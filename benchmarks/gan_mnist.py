@@ -7,14 +7,16 @@ and a GAN (chapter 15). Runs for hours; goes on where it stopped.
 
 One budget: the same convolutional decoder and critic (or encoder), Adam(2e-4, beta_1=0.5), and the same passes over the
 training part for all; a critic makes the same number of updates under every loss, a generator under five critic steps a
-fifth of them. Density models of codes (Gaussian, mixture, flow) come on top of their autoencoder's passes.
+fifth of them. Density models of codes (Gaussian, mixture, flow) come on top of their autoencoder's passes; the flow is
+trained by Adam(1e-3).
 
 Distances are taken in the features of one classifier, trained on the training part with seed 0: as many samples as
 there are validation pictures, against the test part. The floor is the distance of the validation pictures themselves.
 
 A call stops after an epoch when its minutes are over and writes results/gan_mnist.json (gan_digits.json) after every
-run: rows of part, name, seed, epochs, minutes, frechet, kernel, precision, recall. Called again it does what is
-missing; half-finished runs go on from their checkpoints, in the folder that --work names.
+run: rows of part, name, seed, epochs, minutes, frechet, kernel, precision, recall; of a run whose loss became NaN,
+`diverged` in their place. The minutes of the four rows of one autoencoder are those of it and its flow together.
+Called again it does what is missing; half-finished runs go on from their checkpoints, in the folder that --work names.
 """
 
 import argparse
@@ -91,11 +93,11 @@ class Study:
         had = [tuple(row[key] for key in ("part", "name", "seed", "epochs")) for row in self.rows]
         return [name for name in names if (part, name, seed, self.epochs) not in had]
 
-    def write(self, part, seed, samplers):
-        """Measure samplers, name -> function (n, seed) -> pictures, and keep their rows."""
-        for name, sample in samplers.items():
+    def write(self, part, seed, figures):
+        """Keep rows. Args: figures, name -> what `measure` returned."""
+        for name, row in figures.items():
             about = {"part": part, "name": name, "seed": seed, "epochs": self.epochs, "minutes": round(self.minutes, 1)}
-            self.rows.append({**about, **self.measure(sample(self.samples, seed=seed))})
+            self.rows.append({**about, **row})
             print(self.rows[-1], flush=True)
         record = {
             "figure": "distances of samples to held-out pictures, in the features of one classifier; lower is better",
@@ -162,10 +164,11 @@ def latent(study, seed):
 
 
 def single(build, label, optimizer=None):
-    """A model that samples by itself, as a study of one row."""
+    """A model that samples by itself, as a study of one row. Args: optimizer, a function that makes one, or None."""
 
     def run(study, seed):
-        model = study.fit(build(study.shape, seed), f"{label}_{seed}", (study.x,), seed=seed, optimizer=optimizer)
+        made = optimizer and optimizer()  # one for each seed: an optimizer belongs to its model
+        model = study.fit(build(study.shape, seed), f"{label}_{seed}", (study.x,), seed=seed, optimizer=made)
         return {label: model.sample}
 
     return run
@@ -192,7 +195,7 @@ def bigan(shape, seed):
 
 MODELS = {  # the rows of a run -> the run
     ("AE, N(0, I)", "AE, Gaussian", f"AE, mixture of {COMPONENTS}", "AE, flow"): latent,
-    ("VAE",): single(vae, "VAE", adam()),
+    ("VAE",): single(vae, "VAE", adam),
     ("GAN",): lambda study, seed: {"GAN": gan(study, "non-saturating, R1", seed).sample},
     ("adversarial AE",): single(aae, "adversarial AE"),
     ("VAE-GAN",): single(vaegan, "VAE-GAN"),
@@ -209,8 +212,13 @@ def main(given):
         for names, run in runs.items():
             if missing := study.missing(given.part, names, seed):
                 study.minutes = 0.0
-                samplers = run(study, seed)
-                study.write(given.part, seed, {name: samplers[name] for name in missing})
+                try:
+                    samplers = run(study, seed)
+                    figures = {name: study.measure(samplers[name](study.samples, seed=seed)) for name in missing}
+                except FloatingPointError as error:  # a result too
+                    print(error, flush=True)
+                    figures = {name: {"diverged": True} for name in missing}
+                study.write(given.part, seed, figures)
 
 
 if __name__ == "__main__":

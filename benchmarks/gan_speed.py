@@ -4,7 +4,8 @@
     python benchmarks/gan_speed.py CASE       one case in this process, its figures as JSON
 
 DCGAN: the TensorFlow tutorial (tensorflow/docs, site/en/tutorials/generative/dcgan.ipynb): its loop, a tf.function that
-takes one forward pass of the generator and then both gradients; batches of 256 pictures of 28 x 28.
+takes one forward pass of the generator and then both gradients; batches of 256 pictures of 28 x 28. Differs: where
+there is an accelerator, XLA compiles aecore's step, as Keras does by default, but not the tutorial's tf.function.
 WGAN-GP: the example of keras.io (keras-team/keras-io, examples/generative/wgan_gp.py): its `train_step` under Keras'
 `fit`, three steps of the critic for one of the generator; batches of 512. Differs: the mixing weight is uniform, as in
 the paper. Theirs shows the critic the same pictures three times, aecore new ones each time.
