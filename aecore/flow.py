@@ -31,7 +31,7 @@ class Flow(Model):
         velocity: keras.Model, [(b, *shape), (b, 1)] -> (b, *shape): v(z, t). With classes its second input is
             (b, 1 + c), the time and then the class. mlp_encoder((d,), hidden, d, condition_size=1 + c).
         classes: c >= 2, labels 0..c-1, one flow for each; `fit` and all verbs then want `condition`. None: none.
-        seed: owns the noise and the times of training.
+        seed: owns the noise and the times of training, which Keras draws: other ones on each backend.
     Raises: ValueError where the velocity does not fit, TypeError where it is of another kind.
     Source: Liu et al. 2023, equation 1 and algorithm 1; Lipman et al. 2023, with the smallest scale at time 1 set to 0.
         Chapter 15.
