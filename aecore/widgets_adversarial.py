@@ -126,7 +126,7 @@ class StyleGrid(Live):
         classes: their names, as many as the model has; None: 0, 1, 2 ...
         styles: rows, 1 to 12.
         units: how many numbers of the code get a slider, 0 to 12; a smaller code has fewer.
-        seed: owns the styles, drawn from N(0, I).
+        seed: owns the styles, the codes that the model's `sample` decodes.
         title: what the figure is, for screen readers.
     Traits: code, the d numbers of the chosen picture's style; condition, its shares of the classes.
     Raises: ValueError where the model has no classes, numbers do not fit, or the page cannot run the generator.
@@ -156,7 +156,7 @@ class StyleGrid(Live):
             buffer,
             decoder=decoder,
             classes=names,
-            styles=buffer.exact(np.random.default_rng(seed).standard_normal((styles, model.code_size))),
+            styles=buffer.exact(model.prior.sample(styles, seed)),
             units=min(units, model.code_size),
             probe={"decoder": export.probe(decode, ends, buffer)},
         )

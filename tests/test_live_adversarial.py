@@ -33,7 +33,7 @@ def test_the_grid_shows_what_the_model_makes(stand, kind):
     }[kind]()
     half = kind == "tanh"
     figure = StyleGrid(model, styles=4, seed=2)
-    styles = np.random.default_rng(2).standard_normal((4, 2)).astype("f4")
+    styles = model.prior.sample(4, seed=2)
     truth = lambda z, k: levels(model.decode(z[None], np.array([k], "i4")) / (1 + half) + half / 2)
     with stand(figure) as (page, live, faults):
         assert max(page.evaluate(PARITY, 0)["decoder"].values()) < 1e-3
@@ -68,7 +68,7 @@ def test_the_grid_shows_what_the_model_makes(stand, kind):
 def test_labels_can_be_mixed(stand):
     gan = small_gan()
     with stand(StyleGrid(gan, styles=1, seed=2)) as (_, live, faults):
-        style = np.random.default_rng(2).standard_normal((1, 2)).astype("f4")
+        style = gan.prior.sample(1, seed=2)
         live.get_by_label("share of it").fill("0.25")
         mixed = gan.decode(style, np.array([[0.75, 0.25, 0.0]], "f4"))
         np.testing.assert_allclose(seen(live.locator("canvas").nth(1)), levels(mixed), atol=0.01)
