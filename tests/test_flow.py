@@ -220,7 +220,7 @@ CODES, LABELS = np.zeros((4, 2), "float32") + np.arange(4, dtype="float32")[:, N
         (lambda: Flow(net(), classes=1), ValueError, "classes wants a whole number >= 2"),
         (lambda: small().sample(3), ValueError, r"sample: this flow does not know .* Call fit\(codes\) first"),
         (lambda: small().evaluate(CODES), ValueError, r"evaluate: this flow does not know .* Call fit\(codes\) first"),
-        (lambda: small().fit(CODES[:, :1]), ValueError, r"Flow: wanted shape \(n, 2\), got \(4, 1\)"),
+        (lambda: small().fit(CODES[:, :1]), ValueError, r"Flow \(codes\): wanted shape \(n, 2\), got \(4, 1\)"),
         (lambda: small().fit(CODES, LABELS), ValueError, "not conditional"),
         (lambda: small(classes=4).fit(CODES), ValueError, "wants condition, 4 whole numbers from 0 to 3"),
         (lambda: small(classes=3).fit(CODES, LABELS), ValueError, "got 0 to 3"),
