@@ -70,6 +70,7 @@ stamp: $(READY)
 bench: $(READY)
 	$(BIN)/python benchmarks/throughput.py
 	$(BIN)/python benchmarks/vae_speed.py
+	$(BIN)/python benchmarks/gan_speed.py
 
 pages: html
 	$(BIN)/python benchmarks/live.py

@@ -105,6 +105,66 @@ def input_gradient(fn, x):
     return jax.value_and_grad(fn)(x)
 
 
+def minimise(losses, players, optimizer, state):
+    """Move each player down its own loss: all gradients at the same point, then one step of each optimizer.
+
+    Args:
+        losses: function without arguments -> dict, player -> its loss, a scalar. What it does to variables is kept.
+        players: dict, player -> list of keras.Variable that are its to move.
+        optimizer: player -> keras.optimizers.Optimizer, built, by `optimizer[player]`.
+        state: list of every variable that `losses` may read or assign; for JAX, which has no other way to know.
+    Returns: what `losses` returned.
+    """
+    if NAME == "tensorflow":
+        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+            for variables in players.values():
+                tape.watch([v.value for v in variables])
+            values = losses()
+        gradients = {name: tape.gradient(value, players[name]) for name, value in values.items()}
+    else:
+        moved = list({id(v): v for variables in players.values() for v in variables}.values())
+        others = [v for v in state if not any(v is m for m in moved)]
+
+        def pure(weights):
+            mapping = [*zip(moved, weights, strict=True), *((v, v.value) for v in others)]
+            with keras.StatelessScope(mapping) as scope:
+                values = losses()
+            return values, [scope.get_current_value(v) for v in (*moved, *others)]
+
+        values, pull_back, after = jax.vjp(pure, [v.value for v in moved], has_aux=True)
+        for variable, value in zip((*moved, *others), after, strict=True):
+            variable.assign(value)
+        place = {id(v): i for i, v in enumerate(moved)}
+        gradients = {}
+        for name in values:
+            # One row of the Jacobian of all losses. What it says of other players' variables is never computed.
+            (row,) = pull_back({n: jax.numpy.full_like(v, n == name) for n, v in values.items()})
+            gradients[name] = [row[place[id(v)]] for v in players[name]]
+    for name, gradient in gradients.items():
+        optimizer[name].apply(gradient, players[name])
+    return values
+
+
+def train_step(model, step, *args):
+    """Keras' `train_step`, which JAX wants without side effects, out of a function that has them.
+
+    Args: model; step, batch -> logs, may assign to any variable of the model and of its optimizer; args, Keras'.
+    """
+    if NAME == "tensorflow":
+        return step(*args)
+    state, batch = args
+    groups = (
+        model.trainable_variables,
+        model.non_trainable_variables,
+        model.optimizer.variables,
+        model.metrics_variables,
+    )
+    pairs = [pair for group, values in zip(groups, state, strict=True) for pair in zip(group, values, strict=True)]
+    with keras.StatelessScope(pairs) as scope:
+        logs = step(batch)
+    return logs, tuple([scope.get_current_value(v) for v in group] for group in groups)
+
+
 def compiled(net, then=lambda y: y):
     """Make then(net(x)) a fast function of NumPy arrays, in inference mode: (b, ...) -> (b, ...)."""
     return fast(lambda x: then(net(x, training=False)), net, *net.inputs)
@@ -146,12 +206,13 @@ def pipeline(batches, epoch):
         return {"x": batches, "shuffle": False}  # else Keras shuffles the batches again, by Python's global state
     with tf.device("CPU"):
         arrays = keras.tree.map_structure(tf.constant, batches.arrays)
-    orders = tf.data.Dataset.from_generator(
-        lambda: (batches.order(e) for e in itertools.count(epoch)),
-        output_signature=tf.TensorSpec((None, batches.batch_size), tf.int64),
+    of_any_length = lambda a: tf.TensorSpec((None, *a.shape[1:]), a.dtype)
+    blocks = tf.data.Dataset.from_generator(
+        lambda: (block for e in itertools.count(epoch) for block in batches.blocks(e)),
+        output_signature=keras.tree.map_structure(of_any_length, next(batches.blocks(epoch))),
     )
-    gathered = lambda rows: keras.tree.map_structure(lambda a: tf.gather(a, rows), arrays)
-    dataset = orders.unbatch().map(gathered).prefetch(8)
+    gathered = lambda rows, *noise: (*keras.tree.map_structure(lambda a: tf.gather(a, rows), arrays), *noise)
+    dataset = blocks.unbatch().map(gathered).prefetch(8)
     return {"x": dataset, "shuffle": False, "steps_per_epoch": len(batches)}
 
 

@@ -5,6 +5,7 @@ import math
 import os
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import keras
@@ -88,7 +89,8 @@ class FiniteLoss(keras.callbacks.Callback):
 
     def steps(self):
         """For how many steps of this epoch each term has been finite."""
-        return {term.name: int(term.finite) for term in self.model.trackers}
+        steps = self.params["steps"]
+        return {t.name: int(steps * float(t.finite) // max(float(t.count), 1.0)) for t in self.model.trackers}
 
     def on_epoch_end(self, epoch, logs=None):
         lost = {name: value for name, value in (logs or {}).items() if not math.isfinite(value)}
@@ -203,3 +205,79 @@ class Checkpoint(keras.callbacks.Callback):
             file.flush()
             os.fsync(file.fileno())
         os.replace(half, self.path)
+
+
+class Collapse(keras.callbacks.Callback):
+    """Notice where a generator collapses, say how, and stop where that is wanted.
+
+        spread = variance of the samples / variance of the data, both summed over all pixels
+        modes  = different data that are nearest to some sample / the same for as many other data in their place
+
+    Both are near 1 for a good generator, and stand in the history. All samples alike: the spread goes to 0. A few
+    modes: the samples are nearest to a few of the data, over and over; one of eight equal modes gives about 0.2, two
+    of them 0.4.
+
+    Args:
+        x: data, (n, ...), n >= 4. Half of what is used is to be nearest to, half is put in the samples' place.
+        condition: labels of x, (n,), where the model is conditional: the samples have those of the second half.
+        samples: how many to draw after every epoch; at most n / 2 are.
+        spread, modes: what is less is a collapse, in [0, 1].
+        patience: epochs in a row that it must have lasted: in the first epochs every generator is poor.
+        stop: end the training as well.
+        seed: owns the choice of data, and the samples' codes.
+    Raises: ValueError where a number is out of range, or all data are equal.
+    After training, `found` says in which epoch which collapse was noticed, or is None. A run that was resumed from a
+    checkpoint looks anew: `found` knows of its own epochs alone.
+
+    Example:
+        gan.fit(x, epochs=50, callbacks=[Collapse(x)])
+    """
+
+    def __init__(self, x, condition=None, *, samples=256, spread=0.1, modes=0.5, patience=3, stop=False, seed=0):
+        super().__init__()
+        if len(x) < 4 or samples < 2 or patience < 1:
+            raise ValueError(
+                f"Collapse: wanted at least 4 data, 2 samples and a patience of 1, got {len(x)}, {samples}, {patience}."
+            )
+        if not (0 <= spread <= 1 and 0 <= modes <= 1):
+            raise ValueError(f"Collapse: spread and modes must lie in [0, 1], got {spread} and {modes}.")
+        rows = np.random.default_rng(seed).permutation(len(x))[: 2 * samples]
+        near, instead = rows[: len(rows) // 2], rows[len(rows) // 2 :][: len(rows) // 2]
+        flat = np.reshape(x, (len(x), -1)).astype("float64")
+        self.data, self.variance = flat[near], flat.var(axis=0).sum()
+        if (flat == flat[0]).all():
+            raise ValueError(f"Collapse: wanted data that vary, got {len(x)} equal ones.")
+        self.usual = self.share(flat[instead])
+        self.condition = None if condition is None else np.asarray(condition)[instead]
+        self.least = {"spread": spread, "modes": modes}
+        self.patience, self.stop, self.seed = patience, stop, seed
+        self.poor, self.found = dict.fromkeys(self.least, 0), None
+
+    def share(self, samples):
+        """Share of the data that are nearest to at least one sample."""
+        squares = (self.data**2).sum(axis=1) - 2 * samples @ self.data.T  # |sample|^2 is the same for all data
+        return len(np.unique(squares.argmin(axis=1))) / len(self.data)
+
+    def measure(self, samples):
+        """The two ratios of some samples, (n, ...): dict of `spread` and `modes`."""
+        flat = np.reshape(samples, (len(samples), -1)).astype("float64")
+        return {"spread": flat.var(axis=0).sum() / self.variance, "modes": self.share(flat) / self.usual}
+
+    def on_epoch_end(self, epoch, logs=None):
+        more = {} if self.condition is None else {"condition": self.condition}
+        ratios = self.measure(self.model.sample(len(self.data), seed=self.seed, **more))
+        if logs is not None:
+            logs.update(ratios)
+        for name, ratio in ratios.items():
+            self.poor[name] = self.poor[name] + 1 if ratio < self.least[name] else 0
+        lasting = [name for name, epochs in self.poor.items() if epochs >= self.patience]
+        if lasting and self.found is None:
+            kind = {
+                "spread": f"all samples are nearly alike: they vary {ratios['spread']:.2g} times as much as the data",
+                "modes": f"the samples cover few modes: they are nearest to {ratios['modes']:.2g} times as many of the "
+                "data as other data are",
+            }[lasting[0]]
+            self.found = f"collapse in epoch {epoch + 1}, for {self.patience} epochs: {kind}."
+            cure = "Try a penalty on the critic (R1 or GradientPenalty), another seed or lower learning rates."
+            warnings.warn(f"{self.found} {cure}", stacklevel=2)
+            self.model.stop_training = self.model.stop_training or self.stop

@@ -212,6 +212,55 @@ def check_examples(x, shape, name):
     return x.astype("float32", copy=False)
 
 
+def check_condition(labels, n, classes, name, what="condition"):
+    """Let one label for each of n examples in, where a model is conditional, and say what is wrong with others.
+
+    Args: labels, what was given, or None; n; classes, c of the model, None where it is not conditional; name, who asks,
+        and what, for which argument.
+    Returns: (labels,), (n,) int32, or () for a model without a condition. Raises: ValueError.
+    """
+    if classes is None:
+        if labels is not None:
+            raise ValueError(f"{name}: this model is not conditional. Leave condition out, or build it with classes=c.")
+        return ()
+    wanted = f"{name}: this model wants {what}, {n} whole numbers from 0 to {classes - 1}, one per example"
+    if labels is None:
+        raise ValueError(f"{wanted}, got none. Pass {what}=labels.")
+    labels = np.asarray(labels)
+    if labels.shape != (n,) or labels.dtype.kind not in "ui":
+        raise ValueError(f"{wanted}, got shape {labels.shape} of {labels.dtype}.")
+    if labels.min() < 0 or labels.max() >= classes:
+        raise ValueError(f"{wanted}, got {labels.min()} to {labels.max()}.")
+    return (labels.astype("int32"),)
+
+
+def labels_of(name, y, condition):
+    """The labels that were given, as y or as condition; a ValueError where it was both."""
+    if y is not None and condition is not None:
+        raise ValueError(f"{name}: got labels twice, as y and as condition. Leave one of them out.")
+    return condition if y is None else y
+
+
+def class_shares(condition, n, classes, name):
+    """Let labels in, or shares of the classes between which one wants to be, and say what is wrong with others.
+
+    Args: condition, labels, (n,) integers, or shares, (n, classes) floats >= 0 that sum to 1; n, classes and name as
+        `check_condition`.
+    Returns: shares, (n, classes), float32; of a label, 1 for its class.
+    Raises: ValueError.
+    """
+    shares = np.asarray(condition)
+    if shares.dtype.kind == "f" and shares.shape == (n, classes):
+        bad = np.flatnonzero(~((shares >= 0).all(axis=1) & np.isclose(shares.sum(axis=1), 1, atol=1e-4)))
+        if len(bad):
+            raise ValueError(
+                f"{name}: shares of {classes} classes must be >= 0 and sum to 1 in each row, got {shares[bad[0]]} in "
+                f"row {bad[0]}."
+            )
+        return shares.astype("float32")
+    return np.eye(classes, dtype="float32")[check_condition(condition, n, classes, name)[0]]
+
+
 def check_whole(name, at_least=1, **values):
     """Let whole numbers in, Python's or NumPy's, and say what is wrong with others.
 

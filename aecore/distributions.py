@@ -46,8 +46,8 @@ class Normal(NamedTuple):
 class Prior(keras.layers.Layer):
     """p(z): a Keras layer only so that its numbers are tracked, trained and saved with the model.
 
-    A subclass has `code_size`, `log_prob(z)` and `sample(n, seed)`, and says in `width` how many numbers `log_prob`
-    holds for each code.
+    A subclass has `code_size`, `log_prob(z)` and `sampler()`, and says in `width` how many numbers `log_prob` holds for
+    each code.
     """
 
     def __init__(self, **kwargs):
@@ -60,6 +60,15 @@ class Prior(keras.layers.Layer):
     def kl(self, q, z):
         """KL(q || p) by one sample z of q: log q(z) - log p(z), (..., d) -> (...), nats."""
         return q.log_prob(z) - self.log_prob(z)
+
+    def sampler(self):
+        """A function (rng, n) -> codes, (n, d), of the prior as it is now: no variable is read later. rng: NumPy's."""
+        raise NotImplementedError
+
+    def sample(self, n, seed=0):
+        """n codes, (n, d), float32: NumPy's, so that a seed gives the same ones on every backend."""
+        check_whole(type(self).__name__, n=n), check_whole(type(self).__name__, at_least=0, seed=seed)
+        return self.sampler()(np.random.default_rng(seed), int(n))
 
 
 @register
@@ -80,8 +89,8 @@ class StandardNormal(Prior):
     def kl(self, q, z):
         return q.kl()
 
-    def sample(self, n, seed=0):
-        return _draws("StandardNormal", n, seed)[0].standard_normal((n, self.code_size), "float32")
+    def sampler(self):
+        return lambda rng, n: rng.standard_normal((n, self.code_size), "float32")
 
     def get_config(self):
         return {**super().get_config(), "code_size": self.code_size}
@@ -94,12 +103,15 @@ class _Mixture(Prior):
         normals, log_weights = self.components()
         return ops.logsumexp(log_weights + normals.log_prob(z[..., None, :]), axis=-1)  # (..., K) -> (...)
 
-    def sample(self, n, seed=0):
-        rng, n = _draws(type(self).__name__, n, seed)
+    def sampler(self):
         (mean, log_var), log_weights = keras.tree.map_structure(ops.convert_to_numpy, self.components())
         weights = np.exp(log_weights.astype("float64"))
-        k = rng.choice(len(weights), n, p=weights / weights.sum())
-        return mean[k] + np.exp(0.5 * log_var[k]) * rng.standard_normal((n, self.code_size), "float32")
+
+        def draw(rng, n):
+            k = rng.choice(len(weights), n, p=weights / weights.sum())
+            return mean[k] + np.exp(0.5 * log_var[k]) * rng.standard_normal((n, self.code_size), "float32")
+
+        return draw
 
 
 @register
@@ -168,9 +180,3 @@ class VampPrior(_Mixture):
     def from_config(cls, config):
         config = dict(config)
         return cls(np.zeros(config.pop("shape"), "float32"), **config)  # the file's weights fill them
-
-
-def _draws(name, n, seed):
-    """A generator for n codes: NumPy's, so that a seed gives the same codes on every backend."""
-    check_whole(name, n=n), check_whole(name, at_least=0, seed=seed)
-    return np.random.default_rng(seed), int(n)

@@ -7,7 +7,7 @@ from aecore.layers import TopK, TransposedDense
 from aecore.objectives import Bernoulli, Gaussian, SquaredError
 
 # What `live/network.js` can compute. Keras' gelu is the exact one, by the error function.
-ACTIVATIONS = ("linear", "relu", "elu", "gelu", "silu", "sigmoid", "softplus", "tanh")
+ACTIVATIONS = ("linear", "relu", "leaky_relu", "elu", "gelu", "silu", "sigmoid", "softplus", "tanh")
 INACTIVE = (keras.layers.InputLayer, keras.layers.Dropout, keras.layers.GaussianNoise)  # when not training
 MOST = 2_000_000  # weights: 4 MB, and more than a page should carry
 
@@ -63,7 +63,8 @@ def network(model, buffer, activation=None):
 
     Args:
         model: keras.Model, a chain of dense layers, convolutions, transposed convolutions, TopK, reshapes and
-            activations. What acts in training only (dropout, noise) is left out.
+            activations. What acts in training only (dropout, noise) is left out. A condition that is appended to a
+            row of numbers at the beginning (`condition_size` in networks.py) is described as one longer row.
         buffer: Buffer.
         activation: name of a function to apply to the last layer's values: what turns logits into a picture.
     Returns: dict with the input shape and the layers.
@@ -73,8 +74,11 @@ def network(model, buffer, activation=None):
         raise ValueError(
             f"network: a page can carry {MOST} weights, got {model.count_params()}. Train a smaller network."
         )
-    described, before = [], None
-    for layer in model.layers:
+    described, before, size, layers = [], None, list(model.input_shape[1:]), model.layers
+    if len(model.inputs) > 1:
+        before, layers = _appended(model)
+        size = list(before.shape[1:])
+    for layer in layers:
         if before is not None and layer.input is not before:
             raise ValueError(
                 f"network: layer {layer.name!r} does not follow the one before it; only a chain can be run."
@@ -84,7 +88,21 @@ def network(model, buffer, activation=None):
             described += _describe(layer, buffer)
     if activation is not None:
         described.append(_activation(activation, model.name))
-    return {"input": list(model.input_shape[1:]), "layers": described}
+    return {"input": size, "layers": described}
+
+
+def _appended(model):
+    """The row of numbers that a model makes of its two inputs, and the layers that follow."""
+    kinds, first = [type(layer) for layer in model.layers], (keras.layers.InputLayer, keras.layers.Flatten)
+    place = kinds.index(keras.layers.Concatenate) if keras.layers.Concatenate in kinds else 0
+    join = model.layers[place]
+    rows = place and len(model.inputs) == 2 and len(join.output.shape) == 2 and join.input[1] is model.inputs[1]
+    if not rows or not all(issubclass(kind, first) for kind in kinds[:place]):
+        raise ValueError(
+            f"network: the page appends a condition to a row of numbers, once, at the beginning; {model.name!r} does "
+            "something else with its inputs. Build it with condition_size."
+        )
+    return join.output, model.layers[place + 1 :]
 
 
 def _describe(layer, buffer):
@@ -174,8 +192,32 @@ def decoder(autoencoder, buffer):
 
     Args and raises: as `network`. Returns: as `network`.
     """
-    likelihood = autoencoder.likelihood
     check_unconditional(autoencoder)
+    return _likelihood_mean(autoencoder, buffer)
+
+
+def conditional(model, buffer):
+    """Describe what a conditional model's `decode` computes, for a code and then the shares of the classes.
+
+    Args: model, with classes: GAN, whose pictures are brought to [0, 1], or VAE; buffer, Buffer.
+    Returns: (as `network`, the same function in Keras: (n, d + c) -> (n, *shape), an array).
+    Raises: as `network`.
+    """
+    generator = getattr(model, "sampler", None)
+    net = generator or model.decoder
+    if generator is None:
+        described, finish = _likelihood_mean(model, buffer), model.likelihood.mean
+    else:
+        described, finish = network(generator, buffer), lambda x: x
+        if model.range == (-1, 1):
+            described["layers"].append({"kind": "activation", "activation": "unit"})
+            finish = lambda x: (x + 1) / 2
+    split = lambda x: [x[:, : model.code_size], x[:, model.code_size :]]
+    return described, lambda x: keras.ops.convert_to_numpy(finish(net(split(np.asarray(x, "f4")), training=False)))
+
+
+def _likelihood_mean(autoencoder, buffer):
+    likelihood = autoencoder.likelihood
     if not isinstance(likelihood, (SquaredError, Gaussian, Bernoulli)) or likelihood.params_per_value != 1:
         raise ValueError(
             f"decoder: the page has no mean for {type(likelihood).__name__}; it has one value per pixel only."

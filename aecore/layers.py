@@ -86,3 +86,47 @@ class PastTokens(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "codes": self.codes, "width": self.width, "seed": self.seed}
+
+
+@register
+class SpectralNormalization(keras.layers.Wrapper):
+    """A layer whose kernel is divided by its largest singular value s.
+
+        layer(x / s) = activation((W / s) x + b),   s = |W u|,   u <- W'W u / |W'W u|
+
+    A dense layer then stretches nothing. A convolution may still stretch, by at most the square root of the number of
+    places that one pixel reaches: 2 for a kernel of 4 with stride 2, 3 for a kernel of 3.
+    The power iteration goes on by one step with each call in training; u is kept from call to call.
+
+    Args:
+        layer: a Dense or Conv2D layer, not built. W of a convolution is its kernel as a matrix, (k, i j m).
+        seed: owns the first u.
+    Shapes: as the layer's.
+    Source: Miyato et al. 2018, section 2.1 and algorithm 1. Differs from keras.layers.SpectralNormalization: the
+        gradient goes through s too, as in the paper's equation 10, where Keras overwrites the kernel between two steps.
+        Chapter 13.
+    """
+
+    def __init__(self, layer, seed=0, **kwargs):
+        super().__init__(layer, **kwargs)
+        self.seed = seed
+
+    def build(self, shape):
+        super().build(shape)
+        init = keras.initializers.RandomNormal(seed=self.seed + 1)
+        self.direction = self.add_weight((self.layer.kernel.shape[-1],), init, trainable=False, name="direction")
+
+    def call(self, x, training=False):
+        kernel = ops.reshape(self.layer.kernel, (-1, self.direction.shape[0]))  # W', (m, k)
+        along = lambda v: v / ops.norm(v)
+        u = ops.convert_to_tensor(self.direction)
+        if training:
+            u = ops.stop_gradient(along(ops.matmul(ops.matmul(kernel, u), kernel)))
+            self.direction.assign(u)
+        return self.layer(x / ops.norm(ops.matmul(kernel, along(u))))
+
+    def compute_output_shape(self, shape):
+        return self.layer.compute_output_shape(shape)
+
+    def get_config(self):
+        return {**super().get_config(), "seed": self.seed}

@@ -63,7 +63,7 @@ def render(factors, size=32):
 
     Returns: Sprites.
     """
-    alpha = _coverage(factors, size)  # (n, k, h, w)
+    alpha = _inked(_distance(factors, size), factors)  # (n, k, h, w)
     x = np.zeros((len(alpha), size, size, 3), "float32")
     masks = np.zeros((len(alpha), size, size), "uint8")
     for i in range(alpha.shape[1]):
@@ -71,6 +71,24 @@ def render(factors, size=32):
         x = x * (1 - a) + COLOURS[factors["colour"][:, i], None, None] * a
         masks[alpha[:, i] > 0.5] = i + 1
     return Sprites(x, masks, factors)
+
+
+def outlines(factors, size=32, width=1.0):
+    """Draw only the edges of what `render` fills, white on black: the source of a translation whose target is known.
+
+    Args: factors, see `Sprites`; size, side of a picture in pixels; width of a line in pixels, > 0.
+    Returns: (n, size, size, 1) float32 in [0, 1]. An object hides the lines behind it. No line tells the colour.
+    Raises: ValueError where width is not positive.
+    """
+    if not width > 0:
+        raise ValueError(f"outlines: width must be positive, got {width}.")
+    distance = _distance(factors, size)
+    inside = _inked(distance, factors)
+    lines = _inked(np.abs(distance) - width / 2, factors)
+    x = np.zeros((len(lines), size, size), "float32")
+    for i in range(lines.shape[1]):
+        x = np.maximum(x * (1 - inside[:, i]), lines[:, i])
+    return x[..., None]
 
 
 def _place(rng, size, scale, present, overlap, tries=2000):
@@ -96,20 +114,25 @@ def _place(rng, size, scale, present, overlap, tries=2000):
     )
 
 
-def _coverage(factors, size):
-    """How much of each pixel each object covers, in [0, 1], (n, k, h, w): edges one pixel soft."""
+def _inked(distance, factors):
+    """How much of each pixel is covered, in [0, 1], (n, k, h, w), where ink ends at distance 0: one pixel soft."""
+    return (np.clip(0.5 - distance, 0, 1) * factors["present"][:, :, None, None]).astype("float32")
+
+
+def _distance(factors, size):
+    """Signed distance of each pixel to the edge of each object, in pixels, negative inside, (n, k, h, w)."""
     f = {key: value[:, :, None, None] for key, value in factors.items()}
     grid = np.arange(size, dtype="float32")
     dy, dx = grid[:, None] - f["row"], grid[None, :] - f["column"]
     cos, sin = np.cos(f["angle"]), np.sin(f["angle"])
     u, v = cos * dx + sin * dy, -sin * dx + cos * dy  # the object's own axes
     r = f["scale"]
-    # Signed distance to the edge in pixels, negative inside; the ellipse's is approximate.
-    ellipse = (np.hypot(u, v / 0.6) - r) * 0.6
+    # The ellipse's distance is exact near the edge only: how far q = |(u, v / 0.6)| is from r, over q's slope.
+    q = np.maximum(np.hypot(u, v / 0.6), 1e-6)
+    ellipse = (q - r) * q / np.maximum(np.hypot(u, v / 0.36), 1e-6)
     square = np.maximum(np.abs(u), np.abs(v)) - r / np.sqrt(2)
     triangle = np.maximum(np.abs(u) * np.sqrt(3) / 2 + v / 2, -v) - r / 2
-    distance = np.select([f["shape"] == 0, f["shape"] == 1], [ellipse, square], triangle)
-    return (np.clip(0.5 - distance, 0, 1) * f["present"]).astype("float32")
+    return np.select([f["shape"] == 0, f["shape"] == 1], [ellipse, square], triangle)
 
 
 def moons(n, noise=0.05, seed=0):
@@ -129,10 +152,29 @@ def spiral(n, noise=0.02, turns=1.5, seed=0):
     return (points + noise * rng.standard_normal((n, 2))).astype("float32"), t
 
 
+def ring_centres(modes=8):
+    """The centres of `ring_of_gaussians`, evenly on the unit circle: (modes, 2) float32."""
+    angle = 2 * np.pi * np.arange(modes) / modes
+    return np.stack([np.cos(angle), np.sin(angle)], axis=1).astype("float32")
+
+
+def grid_centres(side=5, spacing=0.5):
+    """The centres of `grid_of_gaussians`, a square lattice around the origin: (side^2, 2) float32, row by row."""
+    line = spacing * (np.arange(side) - (side - 1) / 2)
+    return np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2).astype("float32")
+
+
 def ring_of_gaussians(n, modes=8, scale=0.05, seed=0):
     """A mixture of equal Gaussians on the unit circle. Returns: points, (n, 2) float32, and which one, (n,)."""
+    return _gaussians(n, ring_centres(modes), scale, seed)
+
+
+def grid_of_gaussians(n, side=5, spacing=0.5, scale=0.025, seed=0):
+    """A mixture of side^2 equal Gaussians on a square lattice. Returns: points, (n, 2) float32, and which one, (n,)."""
+    return _gaussians(n, grid_centres(side, spacing), scale, seed)
+
+
+def _gaussians(n, centres, scale, seed):
     rng = np.random.default_rng(seed)
-    mode = rng.integers(0, modes, n)
-    angle = 2 * np.pi * mode / modes
-    points = np.stack([np.cos(angle), np.sin(angle)], axis=1) + scale * rng.standard_normal((n, 2))
-    return points.astype("float32"), mode
+    mode = rng.integers(0, len(centres), n)
+    return (centres[mode] + scale * rng.standard_normal((n, 2))).astype("float32"), mode

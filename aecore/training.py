@@ -12,6 +12,7 @@ from aecore.callbacks import Checkpoint, FiniteLoss, Progress
 from aecore.data import check_whole
 
 EVALUATION_BATCH = 512
+BLOCK = 64  # steps whose rows and noise are drawn at once
 EQUAL_WEIGHTS = "aecore's models give every example the same weight: leave sample_weight out."
 
 
@@ -25,12 +26,15 @@ class Batches(keras.utils.PyDataset):
         arrays: tuple of arrays with the same first axis, (n, ...), or of dicts of them.
         batch_size: b, at most n are used.
         seed: int >= 0.
+        draw: the noise that comes with the batches, a function (step, steps) -> dict of arrays (steps, ...), from
+            `step` on, counted from the first step of the first epoch; or None.
     """
 
-    def __init__(self, arrays, batch_size, seed):
+    def __init__(self, arrays, batch_size, seed, draw=None):
         super().__init__()
         self.arrays = arrays
         self.seed = seed
+        self.draw = draw
         self.examples = len(keras.tree.flatten(arrays)[0])
         self.batch_size = min(batch_size, self.examples)
         self.start(0)
@@ -40,18 +44,32 @@ class Batches(keras.utils.PyDataset):
         rows = np.random.default_rng([self.seed, epoch]).permutation(self.examples)
         return rows[: self.examples - self.examples % self.batch_size].reshape(-1, self.batch_size)
 
+    def blocks(self, epoch):
+        """The steps of an epoch, up to `BLOCK` at a time: tuples of rows, (steps, b), and noise where there is some."""
+        rows = self.order(epoch)
+        for start in range(0, len(rows), BLOCK):
+            yield self.block(epoch, rows, start)
+
+    def block(self, epoch, rows, start):
+        rows = rows[start : start + BLOCK]
+        return (rows,) if self.draw is None else (rows, self.draw(epoch * len(self) + start, len(rows)))
+
     def start(self, epoch):
-        self.rows = self.order(epoch)
+        self.epoch, self.rows, self.drawn = epoch, self.order(epoch), None
 
     def __len__(self):
-        return len(self.rows)
+        return self.examples // self.batch_size
 
     def __getitem__(self, step):
-        return keras.tree.map_structure(lambda a: a[self.rows[step]], self.arrays)
+        start = step - step % BLOCK
+        if self.drawn != start:
+            self.drawn, self.now = start, self.block(self.epoch, self.rows, start)
+        rows, *noise = keras.tree.map_structure(lambda a: a[step - start], self.now)
+        return (*keras.tree.map_structure(lambda a: a[rows], self.arrays), *noise)
 
 
 class Term(keras.metrics.Mean):
-    """The mean of a loss term over an epoch, and the number of steps for which it was finite."""
+    """The mean of a loss term over an epoch, and for how many of the values in it that was finite."""
 
     def __init__(self, name):
         super().__init__(name=name)
@@ -59,7 +77,7 @@ class Term(keras.metrics.Mean):
 
     def update_state(self, values, sample_weight=None):
         super().update_state(values, sample_weight)
-        self.finite.assign_add(ops.cast(ops.isfinite(self.total), self.finite.dtype))  # once NaN, a sum stays NaN
+        self.finite.assign(ops.where(ops.isfinite(self.total), self.count.value, self.finite.value))  # NaN stays
 
 
 class Model(keras.Model):
@@ -87,7 +105,8 @@ class Model(keras.Model):
         if sample_weight is not None:
             raise ValueError(EQUAL_WEIGHTS)
         for tracker in self.trackers:
-            tracker.update_state(terms[tracker.name][0])
+            if tracker.name in terms:
+                tracker.update_state(terms[tracker.name][0])
         return ops.mean(sum(weight * values for values, weight in terms.values()))
 
     def check(self, x, y=None):
@@ -112,7 +131,19 @@ class Model(keras.Model):
     def compile_from_config(self, config):
         # Not its jit_compile: whether compiling pays off is the business of the machine that loads the model.
         self.compile(keras.saving.deserialize_keras_object(config["optimizer"]))
+        self.build_optimizer()
+
+    def build_optimizer(self):
+        """Make the optimizer's variables."""
         self.optimizer.build(self.trainable_variables)
+
+    def batches(self, arrays, batch_size, seed):
+        """The batches of a run, from what `check` returned."""
+        return Batches(arrays, batch_size, seed)
+
+    def pipeline(self, batches, epoch):
+        """What Keras' `fit` is to draw batches from, from an epoch on: dict of its arguments."""
+        return _backend.pipeline(batches, epoch)
 
     def fit(
         self, x, y=None, *, epochs=1, batch_size=128, validation_data=None, seed=0, checkpoint=None,
@@ -147,8 +178,8 @@ class Model(keras.Model):
                     f"fit: validation_data wants x or (x, y), with y where fit has one; got {len(held_out)} arrays."
                 )
             validation_data = _backend.held_out(self.check(*held_out), EVALUATION_BATCH)
-        batches = Batches(arrays, batch_size, seed)
-        self.optimizer.build(self.trainable_variables)
+        batches = self.batches(arrays, batch_size, seed)
+        self.build_optimizer()
         steps = _backend.steps_per_execution(len(batches))
         if steps != self.steps_per_execution:
             self.steps_per_execution, self.train_function, self.test_function = steps, None, None
@@ -169,7 +200,7 @@ class Model(keras.Model):
         if verbose:
             hooks.append(Progress())
         history = super().fit(
-            **_backend.pipeline(batches, first), epochs=epochs, initial_epoch=first, validation_data=validation_data,
+            **self.pipeline(batches, first), epochs=epochs, initial_epoch=first, validation_data=validation_data,
             validation_batch_size=EVALUATION_BATCH, callbacks=hooks, verbose=0,
         )  # fmt: skip
         if saver is not None:

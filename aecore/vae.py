@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from aecore import _backend
-from aecore.data import check_examples, check_whole
+from aecore.data import check_condition, check_examples, check_whole, labels_of
 from aecore.distributions import Normal, Prior, StandardNormal
 from aecore.divergences import gaussian_kl, importance_bound, total_correlation
 from aecore.objectives import Bernoulli, Likelihood, SquaredError
@@ -161,11 +161,11 @@ class VAE(Model):
 
     def fit(self, x, y=None, *, condition=None, **kwargs):
         """Train. Args: as `Model.fit`, and condition (or y), labels (n,); then validation_data is (x, labels)."""
-        return super().fit(x, _labels_of("fit", y, condition), **kwargs)
+        return super().fit(x, labels_of("fit", y, condition), **kwargs)
 
     def evaluate(self, x, y=None, *, condition=None, **kwargs):
         """The mean of every loss term over examples, as a dict, with fresh noise. Args: as `fit`."""
-        return super().evaluate(x, _labels_of("evaluate", y, condition), **kwargs)
+        return super().evaluate(x, labels_of("evaluate", y, condition), **kwargs)
 
     def check(self, x, y=None):
         x, *labels = self.checked("VAE", x, y)
@@ -183,22 +183,7 @@ class VAE(Model):
                 "then no likelihood."
             )
         self.likelihood.check(x, name)
-        return x, *self._labels(name, condition, len(x))
-
-    def _labels(self, name, condition, n):
-        if self.classes is None:
-            if condition is not None:
-                raise ValueError(f"{name}: this model is not conditional. Leave condition out, or give VAE classes=c.")
-            return ()
-        wanted = f"{name}: this model wants condition, {n} whole numbers from 0 to {self.classes - 1}, one per example"
-        if condition is None:
-            raise ValueError(f"{wanted}, got none. Pass condition=labels.")
-        labels = np.asarray(condition)
-        if labels.shape != (n,) or labels.dtype.kind not in "ui":
-            raise ValueError(f"{wanted}, got shape {labels.shape} of {labels.dtype}.")
-        if labels.min() < 0 or labels.max() >= self.classes:
-            raise ValueError(f"{wanted}, got {labels.min()} to {labels.max()}.")
-        return (labels.astype("int32"),)
+        return x, *check_condition(condition, len(x), self.classes, name)
 
     # --- verbs, on arrays ---------------------------------------------------------------------------------
 
@@ -209,7 +194,7 @@ class VAE(Model):
     def decode(self, codes, condition=None, batch_size=1024):
         """The mean of p(x | z): codes (n, d) -> pixels or probabilities, (n, *shape)."""
         codes = check_examples(codes, (self.code_size,), "decode")
-        inputs = (codes, *self._labels("decode", condition, len(codes)))
+        inputs = (codes, *check_condition(condition, len(codes), self.classes, "decode"))
         return in_chunks(self.decode_batch, inputs, batch_size, "decode")
 
     def reconstruct(self, x, condition=None, batch_size=1024):
@@ -257,12 +242,6 @@ class VAE(Model):
 
     def get_config(self):
         return {**super().get_config(), "beta": self.beta_at_start}
-
-
-def _labels_of(name, y, condition):
-    if y is not None and condition is not None:
-        raise ValueError(f"{name}: got labels twice, as y and as condition. Leave one of them out.")
-    return condition if y is None else y
 
 
 def _check_fit(encoder, decoder, likelihood, classes):

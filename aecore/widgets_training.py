@@ -42,12 +42,8 @@ class TrainInPage(Live):
 
     def __init__(self, points, *, hidden=(16, 16), activation="gelu", code_size=1, learning_rate=0.01, noise=0.0,
                  seed=0, title="Train in the page"):  # fmt: skip
-        sets = points if isinstance(points, dict) else {"data": points}
-        if not sets:
-            raise ValueError("TrainInPage: wanted points, (n, 2), or a dict of them, got an empty dict.")
-        buffer = export.Buffer()
-        entries = [buffer.exact(_check_points(name, values)) for name, values in sets.items()]
-        super().__init__(title, buffer, names=[str(name) for name in sets], points=entries)
+        buffer, sets = export.Buffer(), check_points("TrainInPage", points, MOST)
+        super().__init__(title, buffer, names=list(sets), points=[buffer.exact(x) for x in sets.values()])
         self.settings = {
             "data": self.spec["names"][0], "hidden": [int(units) for units in hidden], "code_size": int(code_size),
             "activation": activation, "optimiser": "adam", "learning_rate": float(learning_rate),
@@ -56,49 +52,73 @@ class TrainInPage(Live):
 
     @traitlets.validate("settings")
     def _check_settings(self, proposal):
-        given = proposal["value"]
         wanted = {
-            "data": (lambda v: v in self.spec["names"], f"one of {', '.join(self.spec['names'])}"),
-            "hidden": (lambda v: len(v) <= 3 and all(n in range(1, 65) for n in v), "at most three sizes from 1 to 64"),
+            "data": one_of(self.spec["names"]),
+            **NETWORK,
             "code_size": (lambda v: v in (1, 2), "1 or 2"),
-            "activation": (lambda v: v in ACTIVATIONS, f"one of {', '.join(ACTIVATIONS)}"),
+            "activation": one_of(ACTIVATIONS),
             "optimiser": (lambda v: v in ("adam", "sgd"), "adam or sgd"),
             "learning_rate": (lambda v: 1e-4 <= v <= 1, "from 0.0001 to 1"),
             "noise": (lambda v: 0 <= v <= 1, "from 0 to 1"),
-            "seed": (lambda v: v in range(1000000), "a whole number from 0 to 999999"),
         }
-        if set(given) != set(wanted):
-            raise ValueError(f"TrainInPage: wanted the settings {', '.join(wanted)}, got {', '.join(given)}.")
-        for name, (holds, text) in wanted.items():
-            if not holds(given[name]):
-                raise ValueError(f"TrainInPage: {name} must be {text}, got {given[name]!r}.")
-        return given
+        return check_settings("TrainInPage", proposal["value"], wanted)
 
     def to_keras(self):
         """The network as it was when training last rested, as an Autoencoder of points, shape (2,).
 
         Raises: ValueError where there are no weights: nobody has looked at the figure yet, or the run has diverged.
         """
-        if not self.weights:
-            raise ValueError("to_keras: the figure has sent no weights. Show it, press Play and Pause, and try again.")
-        net = {"shape": (2,), **{key: self.trained[key] for key in ("hidden", "code_size", "activation")}}
+        settings = self.trained or self.settings
+        net = {"shape": (2,), **{key: settings[key] for key in ("hidden", "code_size", "activation")}}
         model = Autoencoder(networks.mlp_encoder(**net), networks.mlp_decoder(**net))
-        halves = [(model.encoder, 0), (model.decoder, len(self.weights) // 2)]
-        for half, start in halves:
-            shapes = [w.shape for w in half.weights]
-            half.set_weights([np.reshape(w, s) for w, s in zip(self.weights[start:], shapes, strict=False)])
+        fill((model.encoder, model.decoder), self.weights)
         return model
 
 
-def _check_points(name, values):
-    """Points as an array, (n, 2)."""
-    values = np.asarray(values, "float64")
-    if values.ndim != 2 or values.shape[1] != 2 or not 2 <= len(values) <= MOST:
-        raise ValueError(f"TrainInPage: wanted {name!r} of shape (n, 2), n from 2 to {MOST}, got {values.shape}.")
-    spread = values.std()
-    if not (0.05 <= spread <= 20 and np.abs(values).max() <= 100):  # false for NaN too
-        raise ValueError(
-            f"TrainInPage: wanted finite points about 1 in size, got {name!r} with a standard deviation of {spread:.3g}"
-            f" and a mean of {values.mean():.3g}. Subtract the mean and divide by the standard deviation."
-        )
-    return values
+def one_of(options):
+    """A setting's rule: one of these texts."""
+    return lambda v: v in options, f"one of {', '.join(options)}"
+
+
+NETWORK = {
+    "hidden": (lambda v: len(v) <= 3 and all(n in range(1, 65) for n in v), "at most three sizes from 1 to 64"),
+    "seed": (lambda v: v in range(1000000), "a whole number from 0 to 999999"),
+}
+
+
+def check_settings(figure, given, wanted):
+    """The settings of a figure that trains, where they keep all rules, name -> (function, the rule in words)."""
+    if set(given) != set(wanted):
+        raise ValueError(f"{figure}: wanted the settings {', '.join(wanted)}, got {', '.join(given)}.")
+    for name, (holds, text) in wanted.items():
+        if not holds(given[name]):
+            raise ValueError(f"{figure}: {name} must be {text}, got {given[name]!r}.")
+    return given
+
+
+def check_points(figure, points, most):
+    """Points, or a dict of them, as a dict name -> array, (n, 2), of points about 1 in size."""
+    sets = points if isinstance(points, dict) else {"data": points}
+    if not sets:
+        raise ValueError(f"{figure}: wanted points, (n, 2), or a dict of them, got an empty dict.")
+    checked = {}
+    for name, given in sets.items():
+        values = checked[str(name)] = np.asarray(given, "float64")
+        if values.ndim != 2 or values.shape[1] != 2 or not 2 <= len(values) <= most:
+            raise ValueError(f"{figure}: wanted {name!r} of shape (n, 2), n from 2 to {most}, got {values.shape}.")
+        spread = values.std()
+        if not (0.05 <= spread <= 20 and np.abs(values).max() <= 100):  # false for NaN too
+            raise ValueError(
+                f"{figure}: wanted finite points about 1 in size, got {name!r} with a standard deviation of "
+                f"{spread:.3g} and a mean of {values.mean():.3g}. Subtract the mean, divide by the standard deviation."
+            )
+    return checked
+
+
+def fill(models, weights):
+    """Give Keras models, one after another, the flat weights that a figure has sent."""
+    if not weights:
+        raise ValueError("to_keras: the figure has sent no weights. Show it, press Play and Pause, and try again.")
+    flat = iter(weights)
+    for model in models:
+        model.set_weights([np.reshape(next(flat), w.shape) for w in model.weights])

@@ -7,10 +7,10 @@ import time
 import keras
 import numpy as np
 import pytest
-from codes import small_vae, small_vq
+from codes import small_flow, small_gan, small_vae, small_vq
 from living import alone, saved
 
-from aecore import export, widgets, widgets_codes
+from aecore import export, synthetic, widgets, widgets_adversarial, widgets_codes
 
 pytestmark = pytest.mark.slow
 
@@ -161,6 +161,11 @@ def others(build, x):
     yield widgets.Dial({1: three, 2: build(seed=2, hidden=(4,))}, x[:3], {"rec": [2.0, 1.0]})
     yield widgets.Frames(x[:3], ["a", "b", "c"])
     yield from of_codes(x)
+    points = synthetic.ring_of_gaussians(50)[0]
+    yield widgets_adversarial.GANInPage({"ring": points}, {"ring": (synthetic.ring_centres(), 0.05)})
+    yield widgets_adversarial.StyleGrid(small_gan())
+    plane = build(code_size=2)
+    yield widgets_adversarial.FlowPaths(small_flow(classes=2), plane, plane.encode(x), np.arange(60) % 3)
 
 
 def of_codes(x):

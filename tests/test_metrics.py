@@ -137,6 +137,44 @@ def test_precision_and_recall_of_sets_that_we_know():
     assert metrics.precision_recall(*few, k=2) == pytest.approx(wanted)
 
 
+def test_coverage_of_mixtures_that_we_know():
+    centres, scale = np.array([(0, 0), (1, 0), (0, 1), (5, 5)]), 0.1
+    modes = rng.integers(0, 3, 30_000)  # the fourth is never reached
+    found = metrics.mode_coverage(centres[modes] + scale * rng.standard_normal((30_000, 2)), centres, scale)
+    assert found.modes == 3
+    assert found.high_quality == pytest.approx(1 - np.exp(-4.5), abs=0.002)  # |x| <= 3 in the plane
+    np.testing.assert_allclose(found.shares, (1 - np.exp(-4.5)) * np.array([1, 1, 1, 0]) / 3, atol=0.01)
+    edge = np.array([(0.2999, 0), (0.3001, 0), (0.7, 0.0), (5, 5.29), (20, 20)])  # 3 scales are 0.3
+    assert metrics.mode_coverage(edge, centres, scale)[:2] == (3, 3 / 5)
+    np.testing.assert_allclose(metrics.mode_coverage(edge, centres, scale).shares, [0.2, 0.2, 0, 0.2])
+    few = np.repeat(centres, [5, 4, 1, 0], axis=0)
+    assert [metrics.mode_coverage(few, centres, scale, at_least=k).modes for k in (1, 2, 5, 6)] == [3, 2, 1, 0]
+
+
+def test_nearest_is_the_loop_and_a_copy_is_at_zero():
+    x, reference = 100 + rng.standard_normal((1500, 3, 2)), 100 + rng.standard_normal((40, 3, 2))
+    x[7] = reference[11]
+    away = [[np.sqrt(((a - b) ** 2).sum()) for b in reference] for a in x[:60]]
+    found = metrics.nearest(x, reference)
+    np.testing.assert_array_equal(found.row[:60], np.argmin(away, axis=1))
+    np.testing.assert_allclose(found.distance[:60], np.min(away, axis=1), rtol=1e-12)
+    assert (found.distance[7], found.row[7]) == (0, 11)
+    np.testing.assert_array_equal(metrics.nearest(x, reference).row[1400:], metrics.nearest(x[1400:], reference).row)
+
+
+def test_memorisation_counts_who_is_nearer():
+    train, held_out, new = rng.standard_normal((3, 60, 4))
+    d = lambda x: np.array([min(np.linalg.norm(a - t) for t in train) for a in x])
+    wins = [(a < b) + (a == b) / 2 for a in d(new) for b in d(held_out)]
+    assert metrics.memorisation(new, train, held_out) == pytest.approx(np.mean(wins))
+    assert metrics.memorisation(train, train, held_out) == 1
+    assert metrics.memorisation(held_out, train, held_out) == 0.5
+    assert metrics.memorisation(held_out + 50, train, held_out) == 0
+    half = np.concatenate([train[:20], train[:20] + 90])  # half copies, half noise
+    assert metrics.memorisation(half, train, held_out) == 0.5
+    assert metrics.memorisation(train[:20], train, train[20:]) == 0.5  # copies on both sides tie
+
+
 GREY = np.zeros((2, 8, 8, 1), "float32")
 
 
@@ -147,6 +185,11 @@ GREY = np.zeros((2, 8, 8, 1), "float32")
         (lambda: metrics.psnr(GREY[:0], GREY[:0]), ValueError, "with at least one example"),
         (lambda: metrics.psnr(GREY.astype("u1"), GREY), TypeError, "psnr: wanted floating-point .*uint8 and"),
         (lambda: metrics.squared_error(GREY, GREY > 0), TypeError, "got float32 and bool"),
+        (lambda: metrics.mode_coverage(np.zeros((4, 2)), np.zeros((3, 2)), 0.0), ValueError, "wanted scale > 0"),
+        (lambda: metrics.mode_coverage(np.zeros((4, 2)), np.zeros((3, 2)), 1.0, 0), ValueError, "and at_least=0"),
+        (lambda: metrics.mode_coverage(np.zeros((4, 2)), np.zeros((3, 3)), 1.0), ValueError, "features of one size"),
+        (lambda: metrics.nearest(np.zeros((4, 2)), np.zeros((0, 2))), ValueError, "each with at least 1 examples"),
+        (lambda: metrics.memorisation(*np.full((3, 4, 2), np.nan)), ValueError, "NaN or infinity"),
         (lambda: metrics.ssim(GREY[:, :2], GREY[:, :2]), ValueError, "must be at least 3 x 3 pixels, got 2 x 8"),
         (lambda: metrics.ssim(GREY[..., 0], GREY[..., 0]), ValueError, r"ssim: wanted images of shape \(n, h, w, c\)"),
         (lambda: metrics.cluster_accuracy([0, 1], [0]), ValueError, r"same length, got \(2,\) and \(1,\)"),

@@ -175,7 +175,23 @@ def test_the_ring_has_its_modes():
         assert len(cloud) == pytest.approx(1600, abs=160)
 
 
-@pytest.mark.parametrize("make", [synthetic.moons, synthetic.spiral, synthetic.ring_of_gaussians])
+def test_the_grid_has_its_modes():
+    points, mode = synthetic.grid_of_gaussians(9000, side=3, spacing=0.7, scale=0.02, seed=1)
+    for k in range(9):
+        row, column = divmod(k, 3)
+        cloud = points[mode == k]
+        np.testing.assert_allclose(cloud.mean(axis=0), [0.7 * (column - 1), 0.7 * (row - 1)], atol=0.005)
+        np.testing.assert_allclose(cloud.std(axis=0), 0.02, rtol=0.1)
+        assert len(cloud) == pytest.approx(1000, abs=130)
+    wanted = [(0.5 * (j - 2), 0.5 * (i - 2)) for i in range(5) for j in range(5)]
+    np.testing.assert_allclose(synthetic.grid_centres(), wanted, atol=1e-6)
+    np.testing.assert_allclose(synthetic.ring_centres(4), [(1, 0), (0, 1), (-1, 0), (0, -1)], atol=1e-6)
+
+
+TOYS = [synthetic.moons, synthetic.spiral, synthetic.ring_of_gaussians, synthetic.grid_of_gaussians]
+
+
+@pytest.mark.parametrize("make", TOYS)
 def test_the_seed_owns_the_points(make):
     a, b, c = make(50, seed=1), make(50, seed=1), make(50, seed=2)
     np.testing.assert_array_equal(a[0], b[0])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aecore import export, objectives, viz, widgets, widgets_codes, widgets_training  # noqa: F401  (the last defines a figure)
+from aecore import export, objectives, viz, widgets, widgets_adversarial, widgets_codes  # noqa: F401  (defines figures)
 from aecore.exercises import quiz  # noqa: F401
 
 

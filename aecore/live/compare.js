@@ -20,6 +20,23 @@ export function comparison([height, width, channels], caption, size) {
   return { ...part, draw };
 }
 
+/** Pictures in rows and columns with one pixel between them, in one canvas that is as wide as its place. */
+export function mosaic([height, width, channels], rows, columns) {
+  const wide = columns * (width + 1) - 1, high = rows * (height + 1) - 1, part = picture([high, wide, channels], "");
+  const values = new Float32Array(high * wide * channels).fill(1);
+  part.canvas.style.width = "100%";
+  const put = (row, column, one) => {
+    for (let y = 0; y < height; y++)
+      values.set(one.subarray(y * width * channels, (y + 1) * width * channels), ((row * (height + 1) + y) * wide + column * (width + 1)) * channels);
+  };
+  const under = (event) => { // [row, column] of the picture below the pointer
+    const box = part.canvas.getBoundingClientRect(), share = [(event.clientY - box.top) / box.height, (event.clientX - box.left) / box.width];
+    return [rows, columns].map((count, i) => Math.max(0, Math.min(count - 1, Math.floor(share[i] * count))));
+  };
+  const frame = (row, column) => ({ left: (column * (width + 1)) / wide, top: (row * (height + 1)) / high, width: width / wide, height: height / high }); // in shares
+  return { canvas: part.canvas, put, paint: () => part.draw(values), under, frame };
+}
+
 /** Buttons with pictures of examples, (n, ...shape); the chosen one is pressed. `choose(i)` is called with its number. */
 export function gallery(values, shape, choose, name) {
   const length = shape[0] * shape[1] * shape[2];

@@ -1,4 +1,4 @@
-// A dense autoencoder that learns, one batch at a time: what Keras does, in plain arrays. No part of it draws.
+// Dense networks that learn, one batch at a time: what Keras does, in plain arrays. No part of it draws.
 // Chapter 1 derives the way back (eq-linear-gradients): the residual goes to a kernel through its inputs, and on through the kernel transposed.
 import { ACTIVATIONS, SLOPES } from "./network.js";
 import { normals, random } from "./random.js";
@@ -18,20 +18,54 @@ export function init(sizes, seed) {
   });
 }
 
+// The three products of learning, for rows h of `from` numbers and rows of `to` numbers: h W, back W^T, and h^T back, added to `into`.
+export function times(h, kernel, from, to, sums = new Float64Array((h.length / from) * to)) {
+  for (let row = 0, start = 0; row < h.length; row += from, start += to)
+    for (let i = 0, at = 0; i < from; i++) {
+      const value = h[row + i];
+      for (let j = start; j < start + to; j++) sums[j] += value * kernel[at++];
+    }
+  return sums;
+}
+
+export function transposed(back, kernel, from, to) {
+  const further = new Float64Array((back.length / to) * from);
+  for (let row = 0, start = 0; row < further.length; row += from, start += to)
+    for (let i = 0, at = 0; i < from; i++) {
+      let sum = 0;
+      for (let j = start; j < start + to; j++) sum += kernel[at++] * back[j];
+      further[row + i] = sum;
+    }
+  return further;
+}
+
+export function outer(h, back, from, to, into) {
+  for (let row = 0, start = 0; row < h.length; row += from, start += to)
+    for (let i = 0, at = 0; i < from; i++) {
+      const value = h[row + i];
+      for (let j = start; j < start + to; j++) into[at++] += value * back[j];
+    }
+}
+
+export function addRows(rows, to, into) {
+  for (let start = 0; start < rows.length; start += to) for (let j = 0; j < to; j++) into[j] += rows[start + j];
+}
+
+/** Rows times f(x, y), a slope or a bend of an activation by its sums x and values y. */
+export function bent(rows, f, x, y) {
+  const scaled = new Float64Array(rows.length);
+  for (let k = 0; k < rows.length; k++) scaled[k] = rows[k] * f(x[k], y[k]);
+  return scaled;
+}
+
 /** Sums a = h W + b and values f(a) of every layer, for n examples. Returns: [{values: x}, {sums, values}, ...]. */
 export function forward(weights, x, { sizes, activations }) {
   const n = x.length / sizes[0], layers = [{ values: x }];
   activations.forEach((name, l) => {
-    const [from, to] = sizes.slice(l, l + 2), [kernel, bias] = weights.slice(2 * l, 2 * l + 2);
-    const before = layers[l].values, sums = new Float64Array(n * to);
-    for (let b = 0; b < n; b++) {
-      sums.set(bias, b * to);
-      for (let i = 0, at = 0; i < from; i++, at += to) {
-        const value = before[b * from + i];
-        for (let j = 0; j < to; j++) sums[b * to + j] += value * kernel[at + j];
-      }
-    }
-    layers.push({ sums, values: name === "linear" ? sums : sums.map(ACTIVATIONS[name]) });
+    const [from, to] = sizes.slice(l, l + 2), sums = new Float64Array(n * to), f = ACTIVATIONS[name];
+    for (let start = 0; start < sums.length; start += to) sums.set(weights[2 * l + 1], start);
+    times(layers[l].values, weights[2 * l], from, to, sums);
+    layers.push({ sums, values: name === "linear" ? sums : sums.map(f) });
   });
   return layers;
 }
@@ -49,43 +83,39 @@ export function squaredError(outputs, targets, n) {
   return sum / n;
 }
 
-/** The loss and its gradient by every weight, by going back through the layers. */
-export function gradients(weights, x, spec, targets = x) {
-  const { sizes, activations } = spec, layers = forward(weights, x, spec), n = x.length / sizes[0];
-  const outputs = layers.at(-1).values, slopes = weights.map((w) => new Float64Array(w.length));
-  let back = outputs.map((value, i) => (2 / n) * (value - targets[i])); // of the loss by a layer's values ...
+/** Back through the layers that `forward` gave: from the slope of a loss by the outputs to its slope by every weight, where these learn, and by the inputs. */
+export function backward(weights, layers, back, { sizes, activations }, learns = true) {
+  const slopes = learns ? weights.map((w) => new Float64Array(w.length)) : null;
   for (let l = activations.length - 1; l >= 0; l--) {
-    const [from, to] = sizes.slice(l, l + 2), kernel = weights[2 * l], slope = SLOPES[activations[l]];
-    const { sums, values } = layers[l + 1], before = layers[l].values, further = new Float64Array(n * from);
-    for (let k = 0; k < back.length; k++) back[k] *= slope(sums[k], values[k]); // ... and by its sums
-    for (let b = 0; b < n; b++) {
-      for (let j = 0; j < to; j++) slopes[2 * l + 1][j] += back[b * to + j];
-      for (let i = 0, at = 0; i < from; i++, at += to) {
-        const value = before[b * from + i];
-        let sum = 0;
-        for (let j = 0; j < to; j++) {
-          slopes[2 * l][at + j] += value * back[b * to + j];
-          sum += kernel[at + j] * back[b * to + j];
-        }
-        further[b * from + i] = sum;
-      }
+    const [from, to] = sizes.slice(l, l + 2), { sums, values } = layers[l + 1];
+    if (activations[l] !== "linear") back = bent(back, SLOPES[activations[l]], sums, values); // by the values of a layer, then by its sums
+    if (learns) {
+      outer(layers[l].values, back, from, to, slopes[2 * l]);
+      addRows(back, to, slopes[2 * l + 1]);
     }
-    back = further;
+    back = transposed(back, weights[2 * l], from, to);
   }
-  return { loss: squaredError(outputs, targets, n), gradients: slopes };
+  return { gradients: slopes, inputs: back };
 }
 
-/** Steps that move `weights` in place, with Keras' constants. `state` begins as {}. */
+/** The squared error and its gradient by every weight. */
+export function gradients(weights, x, spec, targets = x) {
+  const layers = forward(weights, x, spec), outputs = layers.at(-1).values, n = x.length / spec.sizes[0];
+  const back = outputs.map((value, i) => (2 / n) * (value - targets[i]));
+  return { loss: squaredError(outputs, targets, n), gradients: backward(weights, layers, back, spec).gradients };
+}
+
+/** Steps that move `weights` in place, with Keras' constants; a game's players forget sooner. `state` begins as {}. */
 export const OPTIMISERS = {
-  adam(weights, slopes, state, rate) {
+  adam(weights, slopes, state, rate, beta = 0.9) {
     state.means ??= weights.map((w) => new Float64Array(w.length));
     state.squares ??= weights.map((w) => new Float64Array(w.length));
     state.step = (state.step ?? 0) + 1;
-    const corrected = (rate * Math.sqrt(1 - 0.999 ** state.step)) / (1 - 0.9 ** state.step);
+    const corrected = (rate * Math.sqrt(1 - 0.999 ** state.step)) / (1 - beta ** state.step);
     weights.forEach((w, k) => {
       const mean = state.means[k], square = state.squares[k], slope = slopes[k];
       for (let i = 0; i < w.length; i++) {
-        mean[i] += 0.1 * (slope[i] - mean[i]);
+        mean[i] += (1 - beta) * (slope[i] - mean[i]);
         square[i] += 0.001 * (slope[i] ** 2 - square[i]);
         w[i] -= (corrected * mean[i]) / (Math.sqrt(square[i]) + 1e-7);
       }

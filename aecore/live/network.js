@@ -9,24 +9,27 @@ function erf(x) {
   return Math.sign(x) * (1 - tail * Math.exp(-x * x));
 }
 
-const sigmoid = (x) => (x < 0 ? Math.exp(x) / (1 + Math.exp(x)) : 1 / (1 + Math.exp(-x)));
+export const sigmoid = (x) => (x < 0 ? Math.exp(x) / (1 + Math.exp(x)) : 1 / (1 + Math.exp(-x)));
 
-/** Functions of one number, by Keras' names. */
+/** Functions of one number, by Keras' names; and what brings [-1, 1] to [0, 1]. */
 export const ACTIVATIONS = {
   linear: (x) => x,
   relu: (x) => (x > 0 ? x : 0),
+  leaky_relu: (x) => (x > 0 ? x : 0.2 * x),
   elu: (x) => (x > 0 ? x : Math.expm1(x)),
   gelu: (x) => 0.5 * x * (1 + erf(x / Math.SQRT2)),
   silu: (x) => x * sigmoid(x),
   sigmoid,
   softplus: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
   tanh: Math.tanh,
+  unit: (x) => (x + 1) / 2,
 };
 
 /** Derivatives of those that can be trained in the page, by the sum x and the value y = f(x). At its kink relu has 0, as in Keras. */
 export const SLOPES = {
   linear: () => 1,
   relu: (x) => (x > 0 ? 1 : 0),
+  leaky_relu: (x) => (x > 0 ? 1 : 0.2),
   gelu: (x) => 0.5 * (1 + erf(x / Math.SQRT2)) + (x * Math.exp(-0.5 * x * x)) / Math.sqrt(2 * Math.PI),
   tanh: (x, y) => 1 - y * y,
 };

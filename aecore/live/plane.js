@@ -1,8 +1,9 @@
 // Code plane: a point in a code space of two numbers, the data's codes behind it, and what the decoder makes of it.
-import { array, fail, imageShape, list, number, texts, whole } from "./state.js";
+import { array, fail, imageShape, list, number } from "./state.js";
 import { network } from "./network.js";
+import { scatter } from "./scatter.js";
 import { posteriors } from "./posterior.js";
-import { announcer, arrows, button, dragging, figure, h, picture, player, plot, slider, t } from "./ui.js";
+import { announcer, arrows, button, dragging, figure, h, picture, player, slider, t } from "./ui.js";
 
 const SIZE = 320, STRIP = 9;
 
@@ -10,49 +11,9 @@ export function build(spec, data, model, root) {
   const decoder = network(spec.decoder, "decoder", data);
   const shape = imageShape(decoder.output, "the output of the decoder");
   if (decoder.input.length !== 1 || decoder.input[0] !== 2) fail(`The decoder must take 2 numbers, got (${decoder.input.join(", ")}).`);
-  const codes = array(spec.codes, "codes", data, [null, 2]);
-  const names = texts(spec.names, "names"); // of the labels, in the order of the colours
-  const labels = list(spec.labels, "labels", codes.length / 2).map((label) => whole(label, "A label", 0, names.length - 1));
-  const colours = texts(spec.colours, "colours");
-  const [low, high] = list(spec.range, "range", 2).map((ends) => list(ends, "An end of the range", 2).map((end) => number(end, "An end of the range")));
-  if (!(low[0] < high[0] && low[1] < high[1])) fail("The range of the plane is empty.");
-
-  const area = plot(SIZE, SIZE, { tabindex: 0, role: "application", class: "plane",
-    "aria-label": t("Code plane: drag the point, or move it with the arrow keys; Enter picks it") });
+  const { area, codes, labels, names, colour, low, high, across, back, inside, backdrop } = scatter(spec, data, SIZE,
+    t("Code plane: drag the point, or move it with the arrow keys; Enter picks it"));
   const { context } = area;
-  const across = (code) => [0, 1].map((i) => (i ? 1 - (code[1] - low[1]) / (high[1] - low[1]) : (code[0] - low[0]) / (high[0] - low[0])) * SIZE);
-  const back = (x, y) => [low[0] + (x / SIZE) * (high[0] - low[0]), high[1] - (y / SIZE) * (high[1] - low[1])];
-  const inside = (code) => code.map((v, i) => Math.max(low[i], Math.min(high[i], v)));
-
-  const dots = document.createElement("canvas"); // the data do not move: drawn once
-  [dots.width, dots.height] = [area.canvas.width, area.canvas.height];
-  const backdrop = dots.getContext("2d");
-  backdrop.scale(dots.width / SIZE, dots.height / SIZE);
-  const colour = (label) => colours[label % colours.length];
-  backdrop.globalAlpha = 0.55;
-  for (let i = 0; i < labels.length; i++) {
-    const [x, y] = across([codes[2 * i], codes[2 * i + 1]]);
-    backdrop.fillStyle = colour(labels[i]);
-    backdrop.fillRect(x - 1.5, y - 1.5, 3, 3);
-  }
-  backdrop.globalAlpha = 1;
-  backdrop.font = "bold 13px sans-serif";
-  backdrop.textAlign = "center";
-  backdrop.textBaseline = "middle";
-  names.forEach((name, kind) => {
-    const mine = labels.flatMap((label, i) => (label === kind ? [i] : []));
-    if (!mine.length) return;
-    const middle = [0, 1].map((axis) => mine.map((i) => codes[2 * i + axis]).sort((a, b) => a - b)[mine.length >> 1]);
-    const [x, y] = across(middle);
-    backdrop.fillStyle = "white";
-    backdrop.strokeStyle = colour(kind);
-    backdrop.beginPath();
-    backdrop.arc(x, y, 10, 0, 7);
-    backdrop.fill();
-    backdrop.stroke();
-    backdrop.fillStyle = "#222";
-    backdrop.fillText(name, x, y + 1);
-  });
   const nearest = (code) => { // the example whose code it is
     let best = 0, least = Infinity;
     for (let i = 0; i < labels.length; i++) {
@@ -69,8 +30,7 @@ export function build(spec, data, model, root) {
   let code = [0, 0], ends = [], picking = false;
 
   const draw = () => {
-    context.clearRect(0, 0, SIZE, SIZE);
-    context.drawImage(dots, 0, 0, SIZE, SIZE);
+    backdrop();
     if (q) q.draw(context);
     if (ends.length) {
       context.strokeStyle = "#222";

@@ -1,7 +1,8 @@
 // Train in the page: an autoencoder learns points of the plane while one watches. PCA, computed at once, stands beside it.
-import { array, fail, list, number, whole } from "./state.js";
+import { array, fail, list, whole } from "./state.js";
+import { among, axes, during, layers, line, lines, range, runner, short, within } from "./run.js";
 import { OPTIMISERS, pca, squaredError, training } from "./learn.js";
-import { announcer, button, choice, figure, h, plot, slider, t } from "./ui.js";
+import { announcer, button, choice, figure, h, plot, seedInput, slider, t } from "./ui.js";
 
 const WIDTH = 340, HEIGHT = 270, CHART = 180, EDGE = { left: 50, right: 8, top: 8, bottom: 34 };
 const SLICE = 8, SYNC = 400; // ms of training in a frame at most; ms between two words to Python at least
@@ -13,11 +14,6 @@ function colour(share) {
   const place = Math.max(0, Math.min(0.999, share)) * (COLOURS.length - 1), i = Math.floor(place);
   return `rgb(${COLOURS[i].map((c, k) => Math.round(c + (place - i) * (COLOURS[i + 1][k] - c))).join(" ")})`;
 }
-
-const layers = (hidden) => hidden.join(" + ") || "none";
-const short = (value) => (value === 0 || value >= 1e-3 ? String(+value.toPrecision(3)) : value.toExponential(1));
-const among = (value, options, name) => options.includes(value) ? value : fail(`${name} must be one of ${options.join(", ")}, got ${JSON.stringify(value)}.`);
-const within = (value, low, high, name) => number(value, name) >= low && value <= high ? value : fail(`${name} must be from ${low} to ${high}, got ${value}.`);
 
 function read(settings, names) {
   if (!settings || typeof settings !== "object") fail("The field settings is missing.");
@@ -31,18 +27,7 @@ function read(settings, names) {
   };
 }
 
-const range = (values) => [Math.min(...values), Math.max(...values)];
 const shares = (count) => Array.from({ length: count }, (_, i) => i / (count - 1));
-
-function lines(context, all, style, width, dash = []) {
-  context.beginPath();
-  for (const points of all) points.forEach((point, i) => (i ? context.lineTo(...point) : context.moveTo(...point)));
-  [context.strokeStyle, context.lineWidth] = [style, width];
-  context.setLineDash(dash);
-  context.stroke();
-}
-
-const line = (context, points, ...how) => lines(context, [points], ...how);
 
 /** From the plane of the points to the canvas, with one scale for both axes. */
 function viewOf(x) {
@@ -101,26 +86,14 @@ function drawChart(context, history, baseline) {
   const right = WIDTH - EDGE.right, bottom = CHART - EDGE.bottom;
   const across = (epoch) => EDGE.left + (Math.log1p(epoch) / end) * (right - EDGE.left);
   const up = (p) => EDGE.top + ((high - p) / (high - low)) * (bottom - EDGE.top);
-  const write = (text, x, y, align = "center") => { context.textAlign = align; context.fillText(text, x, y); };
-  context.clearRect(0, 0, WIDTH, CHART);
-  [context.lineJoin, context.font, context.fillStyle, context.textBaseline] = ["round", "12px sans-serif", "#222", "middle"];
-  for (let p = Math.ceil(low); p <= high; p++) {
-    line(context, [[EDGE.left, up(p)], [right, up(p)]], "#ddd", 1);
-    write(short(10 ** p), EDGE.left - 5, up(p), "right");
-  }
-  for (const tick of [0, 1, 10, 100, 1000, 10000].filter((epoch) => Math.log1p(epoch) <= end)) {
-    line(context, [[across(tick), EDGE.top], [across(tick), bottom]], "#ddd", 1);
-    write(tick, across(tick), bottom + 10);
-  }
-  write(t("epoch"), (EDGE.left + right) / 2, CHART - 7);
-  context.save();
-  context.translate(9, (EDGE.top + bottom) / 2);
-  context.rotate(-Math.PI / 2);
-  write(t("loss"), 0, 0);
-  context.restore();
+  axes(context, [WIDTH, CHART], [EDGE.left, EDGE.top, right, bottom], {
+    y: Array.from({ length: high - Math.ceil(low) + 1 }, (_, i) => Math.ceil(low) + i).map((p) => [up(p), short(10 ** p)]),
+    x: [0, 1, 10, 100, 1000, 10000].filter((epoch) => Math.log1p(epoch) <= end).map((epoch) => [across(epoch), epoch]),
+  }, { x: "epoch", y: "loss" });
   if (baseline) {
     line(context, [[EDGE.left, up(power(baseline))], [right, up(power(baseline))]], "#222", 1.5, [7, 7]);
-    write("PCA", right, up(power(baseline)) - 8, "right");
+    context.textAlign = "right";
+    context.fillText("PCA", right, up(power(baseline)) - 8);
   }
   line(context, history.map(([epoch], i) => [across(epoch), up(powers[i])]), "#0072b2", 2);
 }
@@ -130,7 +103,7 @@ export function build(spec, data, model, root) {
   const sets = names.map((name, i) => Float64Array.from(array(arrays[i], `points of ${name}`, data, [null, 2])));
   sets.forEach((x, i) => whole(x.length / 2, `The number of points of ${names[i]}`, 2, 500));
   let settings = read(model.get("settings"), names);
-  let x, principal, run, loss, history, passed, frame = null, sent = 0;
+  let x, principal, run, loss, history, passed, sent = 0;
 
   const plane = plot(WIDTH, HEIGHT, { role: "img" }), chart = plot(WIDTH, CHART, { role: "img" });
   const readout = h("p", { class: "readout" }), trouble = h("div"), spoken = announcer(true);
@@ -170,10 +143,7 @@ export function build(spec, data, model, root) {
     }
   };
   const rest = (quiet = false) => {
-    cancelAnimationFrame(frame);
-    frame = null;
-    document.removeEventListener("visibilitychange", pause);
-    play.textContent = t("Play");
+    play.stop();
     if (loss !== null) {
       plane.canvas.setAttribute("aria-label", `${t("The points, their reconstructions, and what the decoder makes of all codes.")} ${state()}`);
       chart.canvas.setAttribute("aria-label", `${t("The loss so far.")} ${state()}`);
@@ -185,26 +155,17 @@ export function build(spec, data, model, root) {
     if (loss !== null) spoken.say(`${t("Paused:")} ${state()}`);
   };
   const train = (steps, most) => {
-    const until = performance.now() + most;
-    do run.step(settings); while (--steps > 0 && performance.now() < until);
+    during(steps, most, () => run.step(settings));
     show();
   };
   const tick = () => {
-    if (!root.isConnected) return rest();
     // The further on, the more epochs between two pictures: on the chart's axis the pace is then even.
     train(run.perEpoch * (1 + Math.floor(epoch() / 100)), SLICE);
     if (loss === null) return rest();
     if (epoch() >= LAST) return pause();
     tell(false);
-    frame = requestAnimationFrame(tick);
   };
-  const play = button("Play", () => {
-    if (frame !== null) return pause();
-    if (loss === null) return;
-    play.textContent = t("Pause");
-    document.addEventListener("visibilitychange", pause);
-    frame = requestAnimationFrame(tick);
-  });
+  const play = runner(root, { tick, pause, rest, ready: () => loss !== null });
   const by = (steps) => () => {
     if (loss === null) return;
     train(steps(), Infinity);
@@ -219,7 +180,7 @@ export function build(spec, data, model, root) {
     for (const [name, { select }] of Object.entries(choices)) select.value = name === "hidden" ? layers(settings.hidden) : settings[name];
     rate.set(Math.log10(settings.learning_rate));
     noise.set(settings.noise);
-    seed.value = settings.seed;
+    seed.input.value = settings.seed;
     show();
     rest(quiet);
   };
@@ -240,17 +201,16 @@ export function build(spec, data, model, root) {
   const rate = slider("learning rate", { min: -4, max: 0, step: 0.1, value: 0, show: (power) => short(+(10 ** power).toPrecision(2)) },
     (power) => change({ learning_rate: +(10 ** power).toPrecision(2) }));
   const noise = slider("noise on the input", { min: 0, max: 1, step: 0.05, value: 0 }, (value) => change({ noise: value }));
-  const seed = h("input", { type: "number", id: `${rate.input.id}-seed`, min: 0, max: 999999, step: 1,
-    onchange: () => restart(seed.value !== "" && seed.checkValidity() ? { seed: +seed.value } : {}) });
+  const seed = seedInput((value) => restart(value === null ? {} : { seed: value }));
   const again = button("Reset", () => restart()), fresh = button("New weights", () => restart({ seed: (settings.seed + 1) % 1000000 }));
   const key = (name, text) => h("span", { class: name }, t(text));
   root.append(
     h("div", { class: "beside training" },
       h("div", { class: "stack" },
         h("figure", {}, plane.canvas, h("figcaption", { class: "keys" }, key("dot", "data, coloured by code"), key("thin", "to the reconstruction"), key("thick", "decoder's output, low code to high"), key("dash", "PCA"))),
-        h("div", { class: "strip" }, play, button("Step", by(() => 1)), button("Epoch", by(() => run.perEpoch)), again, fresh), readout, trouble),
+        h("div", { class: "strip" }, play.element, button("Step", by(() => 1)), button("Epoch", by(() => run.perEpoch)), again, fresh), readout, trouble),
       h("div", { class: "stack" }, chart.canvas, rate.element, noise.element,
-        h("div", { class: "settings" }, ...Object.values(choices).map((c) => c.element), h("div", { class: "choice" }, h("label", { for: seed.id }, t("seed")), seed)))),
+        h("div", { class: "settings" }, ...Object.values(choices).map((c) => c.element), seed.element))),
     spoken.element);
   restart({}, model.get("weights")?.length > 0); // another view has trained: what it sent stays
   model.on("change:settings", () => JSON.stringify(model.get("settings")) !== JSON.stringify(settings) && restart(read(model.get("settings"), names)));

@@ -1,7 +1,7 @@
 // Traversals: the code of an example, one unit moved at a time, and what the decoder makes of it.
 import { array, fail, imageShape, list, number, whole } from "./state.js";
 import { network } from "./network.js";
-import { comparison, gallery, paced } from "./compare.js";
+import { comparison, gallery, mosaic, paced } from "./compare.js";
 import { announcer, button, figure, h, picture, slider, t, translate } from "./ui.js";
 
 translate({
@@ -40,21 +40,14 @@ export function build(spec, data, model, root) {
   let example = 0, code = [], before;
 
   const strip = (j) => { // all pictures of a unit side by side in one canvas
-    const part = picture([height, wide, channels], ""), values = new Float32Array(height * wide * channels).fill(1);
-    part.canvas.setAttribute("aria-label", `${t("unit")} ${j + 1}, ${steps} ${t("pictures along")} ${rowOf(j).map((v) => +v.toFixed(1)).join(", ")}`);
-    part.canvas.style.width = "100%";
+    const { canvas, put, paint, under } = mosaic(shape, 1, steps);
+    canvas.setAttribute("aria-label", `${t("unit")} ${j + 1}, ${steps} ${t("pictures along")} ${rowOf(j).map((v) => +v.toFixed(1)).join(", ")}`);
     const draw = () => {
-      rowOf(j).forEach((value, s) => {
-        const one = decoder.run(code.map((old, i) => (i === j ? value : old)));
-        for (let y = 0; y < height; y++) values.set(one.subarray(y * width * channels, (y + 1) * width * channels), (y * wide + s * (width + 1)) * channels);
-      });
-      part.draw(values);
+      rowOf(j).forEach((value, s) => put(0, s, decoder.run(code.map((old, i) => (i === j ? value : old)))));
+      paint();
     };
-    part.canvas.addEventListener("click", (event) => {
-      const box = part.canvas.getBoundingClientRect();
-      move(j, rowOf(j)[Math.max(0, Math.min(steps - 1, Math.floor(((event.clientX - box.left) / box.width) * steps)))]);
-    });
-    return { canvas: part.canvas, draw };
+    canvas.addEventListener("click", (event) => move(j, rowOf(j)[under(event)[1]]));
+    return { canvas, draw };
   };
   const latents = order.map((j) => {
     const [min, max] = ranges[j], control = slider(`${t("unit")} ${j + 1}`, { min, max, step: ((max - min) / 120) * (1 - 1e-9), value: min }, (value) => move(j, value));

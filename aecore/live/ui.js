@@ -61,6 +61,20 @@ export function choice(label, options, value, onchange) {
   return { element: h("div", { class: "choice" }, h("label", { for: id }, t(label)), select), select };
 }
 
+/** A labelled box to tick. */
+export function tick(text, checked, onchange) {
+  const input = h("input", { type: "checkbox", checked, onchange });
+  return { element: h("label", { class: "tick" }, input, ` ${t(text)}`), input };
+}
+
+/** A labelled field for a seed; what cannot be one is given on as null. */
+export function seedInput(onchange) {
+  const id = `${prefix}-${++count}`;
+  const input = h("input", { type: "number", id, min: 0, max: 999999, step: 1,
+    onchange: () => onchange(input.value !== "" && input.checkValidity() ? +input.value : null) });
+  return { element: h("div", { class: "choice" }, h("label", { for: id }, t("seed")), input), input };
+}
+
 /** A small picture, (h, w, c), with a caption. Its `draw` takes values in [0, 1], or in [-1, 1] where signed. */
 export function picture([height, width, channels], caption, { signed = false, size = 140 } = {}) {
   const canvas = h("canvas", { width, height, role: "img", "aria-label": t(caption || "picture"), class: "pixels" });
