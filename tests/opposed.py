@@ -19,8 +19,8 @@ def build(kind, stochastic=False, shape=(D,), size=d, hidden=(5,), **arguments):
     return kind(encoder, mlp_decoder(**net, code_size=size, seed=3), critic, **arguments)
 
 
-def with_sgd(model):
-    model.compile(**{f"{player}_optimizer": keras.optimizers.SGD(RATE) for player in model.players()})
+def with_sgd(model, rate=RATE):
+    model.compile(**{f"{player}_optimizer": keras.optimizers.SGD(rate) for player in model.players()})
     return model
 
 
