@@ -4,12 +4,13 @@
 
 The kernels get the environment of the build. nbval compares the outputs as ever; nbclient, which runs notebooks
 elsewhere, reads the same messages of the kernel and writes them down as it would have. A notebook in which a cell
-failed or was left out is not kept.
+failed or was left out is not kept. At the end one process fills the cache, which bears no two at a time.
 """
 
 import contextlib
 import copy
 import os
+import pickle
 import sys
 import time
 from pathlib import Path
@@ -83,4 +84,18 @@ def pytest_runtest_teardown(item, nextitem):
     kernel = item.parent.kernel
     if kernel.passed == len(kernel.cells):
         kernel.client.set_widgets_metadata()
-        keep(kernel.client.nb, item.path, item.config.stash[CACHE], time.perf_counter() - kernel.start)
+        run = kernel.client.nb, item.path, time.perf_counter() - kernel.start
+        file = item.config.stash[CACHE] / "ran" / "-".join(item.path.parts[-2:])
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(pickle.dumps(run))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "workerinput"):  # of pytest-xdist: the process that started the workers does it
+        return
+    cache = session.config.stash[CACHE]
+    for file in cache.glob("ran/*"):
+        notebook, path, seconds = pickle.loads(file.read_bytes())
+        keep(notebook, path, cache, seconds)
+        file.unlink()
