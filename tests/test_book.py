@@ -403,6 +403,12 @@ def test_pictures_have_text_alternatives(pages):
 
 
 @pytest.mark.slow
+def test_no_page_shows_an_object_where_a_result_belongs(pages):
+    shown = re.compile(r"&lt;[\w. ]+ at 0x[0-9a-f]+")
+    assert {p.name: found for p in pages if (found := shown.findall(p.read_text("utf8")))} == {}
+
+
+@pytest.mark.slow
 def test_chapters_have_the_numbers_of_their_files(pages):
     chapters = {path: int(path.name[:2]) for path in pages if re.match(r"\d\d_", path.name)}
     assert len(chapters) >= 3

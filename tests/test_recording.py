@@ -13,6 +13,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 CELLS = (
     "print('a'); print('b')\n1 + 1",
+    "print('shown')\n'hidden';",
     "from IPython.display import clear_output, display\nline = display('epoch 1', display_id=True)\nprint('between')",
     "line.update('epoch 2')\nprint('gone')\nclear_output(wait=True)\nprint('stays')",
     "import ipywidgets\nbox = ipywidgets.IntSlider(3)\nbox.value = 4\ndisplay(box)",
@@ -46,7 +47,7 @@ def test_what_nbval_ran_is_what_the_build_would_have_run(book):
     done = subprocess.run(
         [*command, *map(str, book.glob("*.ipynb"))], cwd=book, text=True, capture_output=True, check=False, timeout=300,
     )  # fmt: skip
-    assert "1 failed, 12 passed, 1 skipped" in done.stdout, done.stdout[-3000:]
+    assert "1 failed, 15 passed, 1 skipped" in done.stdout, done.stdout[-3000:]
     (recorded,) = (path for path in (book / "_build" / ".cache").iterdir() if any(path.iterdir()))
     notebook = nbformat.read(book / "good.ipynb", 4)
     kept = get_cache(str(recorded))
@@ -58,4 +59,5 @@ def test_what_nbval_ran_is_what_the_build_would_have_run(book):
     theirs = own.get_cache_bundle(own.match_cache_notebook(notebook).pk).nb
     assert content(ours) == content(theirs)
     assert "'epoch 2'" in str(ours)
+    assert "hidden" not in str([cell.outputs for cell in ours.cells if "outputs" in cell])
     assert "gone" not in str([cell.outputs for cell in ours.cells if "outputs" in cell])
