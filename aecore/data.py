@@ -1,6 +1,7 @@
 """Real data as float32 arrays in [0, 1], (n, h, w, c), in fixed parts; and the check at every door.
 
-Embedded, no network: `digits`, `patches`. Downloaded and verified: `mnist`, `fashion_mnist`, `cifar10`.
+Embedded, no network: `digits`, `patches`. Downloaded and verified: `mnist`, `fashion_mnist`, `cifar10`. From a file in
+the data folder: `horses`.
 Generated data with known factors are in synthetic.py.
 """
 
@@ -9,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from aecore.downloads import load
+from aecore.downloads import folder, load
+from aecore.regions import pairs
 
 SPLIT_SEED = 2006  # of every random split in the book: the same examples are held out in every chapter
 
@@ -96,6 +98,17 @@ def cifar10():
     Source: Krizhevsky 2009.
     """
     return _published("cifar10", validation=5000)
+
+
+def horses(size=32, validation=28, test=60, seed=SPLIT_SEED):
+    """Photographs of horses with figure-ground masks, each cut to its box plus 15 %: `horses_64.npz` in the data folder.
+
+    Args: size, side in pixels, a divisor of 64; validation, test and seed as in `split`.
+    Returns: Dataset; x, (n, size, size, 3), and masks instead of labels: y, (n, size, size) uint8, 0 and 1.
+    Raises: FileNotFoundError where the file is not there: nothing downloads it; says what it holds. ValueError.
+    Source: Borenstein and Ullman 2002, free for research. Cut your own from it with `regions.crops`.
+    """
+    return split(*pairs(folder() / "horses_64.npz", size), validation=validation, test=test, seed=seed)
 
 
 def _published(name, validation):

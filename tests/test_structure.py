@@ -18,9 +18,21 @@ ROOT = Path(aecore.__file__).parents[1]
 TREES = {p.stem: ast.parse(p.read_text()) for p in sorted((ROOT / "aecore").glob("*.py"))}
 EXERCISES = {p.stem: ast.parse(p.read_text()) for p in sorted((ROOT / "aecore" / "exercises").glob("*.py"))}
 LEVELS = (
-    {"_backend", "_version", "callbacks", "corruption", "divergences", "downloads", "layers", "metrics", "synthetic"},
-    {"data", "metrics_codes", "objectives"},
-    {"adversarial", "distributions", "export", "networks", "profile", "quantisers", "training"},
+    {
+        "_backend",
+        "_version",
+        "callbacks",
+        "corruption",
+        "crf",
+        "divergences",
+        "downloads",
+        "layers",
+        "metrics",
+        "regions",
+        "synthetic",
+    },
+    {"data", "dense", "metrics_codes", "objectives"},
+    {"adversarial", "distributions", "export", "networks", "profile", "quantisers", "scenes", "training"},
     {"games"},
     {"ae", "classifier", "estimators", "flow", "gan", "hybrids", "translation", "vae", "vq"},
     {"viz"},
@@ -34,7 +46,7 @@ EXERCISE_LEVELS = (
     {"_kinds"},
     {"_experiments"},
     {"ch01_compare", "ch02_sweep", "ch03_dead", "ch09_fits", "ch12_means"},
-    {"preface", "ch01", "ch02", "ch03", "ch09", "ch10", "ch11", "ch12", "ch13", "ch14", "ch15", "ch17"},
+    {"preface", "ch01", "ch02", "ch03", "ch09", "ch10", "ch11", "ch12", "ch13", "ch14", "ch15", "ch17", "ch18"},
     {"quiz"},
     {"__init__"},
 )
