@@ -45,7 +45,7 @@ EXERCISE_LEVELS = (
     {"_calling"},
     {"_kinds"},
     {"_experiments"},
-    {"ch01_compare", "ch02_sweep", "ch03_dead", "ch09_fits", "ch12_means"},
+    {"ch01_compare", "ch02_sweep", "ch03_dead", "ch09_fits", "ch12_means", "ch18_central"},
     {"preface", "ch01", "ch02", "ch03", "ch09", "ch10", "ch11", "ch12", "ch13", "ch14", "ch15", "ch17", "ch18"},
     {"quiz"},
     {"__init__"},
