@@ -1,4 +1,4 @@
-"""The book's judge: a classifier of pictures whose last hidden layer is the feature space of chapters 13 to 15."""
+"""The book's judge: a classifier of pictures whose last hidden layer is the feature space of chapters 11, 13-15."""
 
 import keras
 import numpy as np
@@ -24,7 +24,7 @@ class Classifier(Model):
         classes: k, >= 2, labels are 0..k-1.
         seed: owns the initial weights of the last layer; the encoder has its own.
     Raises: ValueError or TypeError where a part does not fit.
-    Chapter 13.
+    Chapters 11 and 13.
 
     Example:
         judge = Classifier(mlp_encoder((8, 8, 1), (64,), 64, code_activation="relu"), classes=10)
