@@ -26,6 +26,7 @@ LEVELS = (
         "crf",
         "divergences",
         "downloads",
+        "kernels",
         "layers",
         "metrics",
         "regions",
