@@ -68,6 +68,11 @@ class DenseCRF(keras.layers.Layer):
 
     def call(self, inputs):
         unaries, pictures = inputs
+        if len(unaries.shape) != 4 or tuple(unaries.shape[1:3]) != tuple(pictures.shape[1:3]):
+            raise ValueError(
+                "DenseCRF: wanted unaries of shape (b, h, w, l) and pictures of shape (b, h, w, c), "
+                f"got {tuple(unaries.shape)} and {tuple(pictures.shape)}."
+            )
         return self.infer(unaries, self.kernels(pictures))
 
     def compute_output_shape(self, shapes):

@@ -66,8 +66,8 @@ class Shared(NamedTuple):
     In the last product of several, every pixel hears the sources with its own features.
 
     k: between sources, (b, s, s). share: 1 where a pixel of a block belongs to a source of the same block,
-    (b, blocks, pixels, sources). scale: (b, h, w, 1). heard: k between pixels and sources, (b, h w, s). own: k of a pixel and its source;
-    last_scale: as scale, from `heard`, (b, h, w, 1).
+    (b, blocks, pixels, sources). scale: (b, h, w, 1). heard: k between pixels and sources, (b, h w, s). own: k of a
+    pixel and its source, last_scale: as scale, from `heard`, both (b, h, w, 1).
     """
 
     k: Any
