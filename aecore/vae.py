@@ -46,12 +46,14 @@ class VAE(Model):
             (`condition_size=c` in networks.py); `fit` and all verbs want `condition`. None: no condition.
         binarise: toss each grey pixel anew whenever `fit` or `evaluate` sees it (dynamic binarisation).
         grey: let grey pixels to a Bernoulli likelihood as they are. The loss is then no bound on a likelihood.
+        corruption: a layer that is applied to what the encoder sees, in training only (corruption.py), or None:
+            -L is then a bound on log p(x) still, with the encoder q(z | corruption(x)).
         seed: owns the noise of training.
     Raises: ValueError where parts do not fit one another or a number is out of range, TypeError for a part of
         another kind.
     Source: Kingma and Welling 2014; Higgins et al. 2017 (beta); Burda et al. 2016 (importance weights); Kingma et al.
         2016, equation 15 (free bits, each coordinate a group of its own); Chen et al. 2018, equation 4 (dependence);
-        Sohn et al. 2015 (conditional).
+        Sohn et al. 2015 (conditional); Im et al. 2017 (denoising).
 
     Example:
         net = dict(shape=(28, 28, 1), hidden=(400,))
@@ -64,11 +66,12 @@ class VAE(Model):
     """
 
     arguments = ("encoder", "decoder", "likelihood", "prior", "free_bits", "samples", "importance_weighted",
-                 "dependence", "classes", "binarise", "grey", "seed")  # fmt: skip
+                 "dependence", "classes", "binarise", "grey", "corruption", "seed")  # fmt: skip
 
     def __init__(
         self, encoder, decoder, *, likelihood=None, prior=None, beta=1.0, free_bits=0.0, samples=1,
-        importance_weighted=False, dependence=0.0, classes=None, binarise=False, grey=False, seed=0, **kwargs,
+        importance_weighted=False, dependence=0.0, classes=None, binarise=False, grey=False, corruption=None,
+        seed=0, **kwargs,
     ):  # fmt: skip
         terms = ["rec", "kl"] + ["gain"] * importance_weighted + ["tc"] * (dependence > 0)
         super().__init__(terms=terms, **kwargs)
@@ -76,6 +79,8 @@ class VAE(Model):
         check_kind("VAE", "encoder", encoder, keras.Model, "mlp_encoder(shape, hidden, code_size=2 * d)")
         check_kind("VAE", "decoder", decoder, keras.Model, "mlp_decoder(shape, hidden, code_size=d)")
         check_kind("VAE", "likelihood", likelihood, Likelihood, "Bernoulli()")
+        if corruption is not None:
+            check_kind("VAE", "corruption", corruption, keras.layers.Layer, "Blobs()")
         for name, value in {"beta": beta, "free_bits": free_bits, "dependence": dependence}.items():
             if not (math.isfinite(value) and value >= 0):
                 raise ValueError(f"VAE: {name} must be a finite number >= 0, got {value}.")
@@ -90,7 +95,7 @@ class VAE(Model):
         _check_bound(self.prior, self.code_size, free_bits, importance_weighted)
         self.beta_at_start, self.free_bits, self.samples, self.dependence = beta, free_bits, samples, dependence
         self.importance_weighted, self.classes = importance_weighted, classes
-        self.binarise, self.grey, self.seed = binarise, grey, seed
+        self.binarise, self.grey, self.corruption, self.seed = binarise, grey, corruption, seed
         self.beta = self.add_weight(shape=(), initializer=keras.initializers.Constant(beta), trainable=False)
         self.noise = keras.random.SeedGenerator(seed)
         self.built = True
@@ -135,7 +140,8 @@ class VAE(Model):
         x, condition = (inputs["x"], inputs["condition"]) if self.classes else (inputs, None)
         if self.binarise:
             x = ops.cast(keras.random.uniform(ops.shape(x), seed=self.noise) < x, x.dtype)
-        q = self.posterior(x, condition, training)  # (b, d)
+        seen = self.corruption(x) if training and self.corruption is not None else x
+        q = self.posterior(seen, condition, training)  # (b, d)
         z = q.sample(keras.random.normal((self.samples, *ops.shape(q.mean)), seed=self.noise))  # (s, b, d)
         return {"x": x, "q": q, "z": z, "params": self.params(z, condition, training)}
 
