@@ -50,7 +50,7 @@ LEVELS = (
     {"viz"},
     {"widgets"},
     {"widgets_codes", "widgets_training"},
-    {"widgets_adversarial"},
+    {"widgets_adversarial", "widgets_segmentation"},
 )
 EXERCISE_LEVELS = (
     {"_verdict"},
@@ -153,6 +153,7 @@ def test_importing_aecore_needs_little(python):
             "widgets_codes": {"traitlets"},
             "widgets_training": {"traitlets"},
             "widgets_adversarial": {"traitlets"},
+            "widgets_segmentation": {"traitlets"},
         }.get(name, set())
         assert at_import(tree) <= allowed | extra, name
     missing = ["matplotlib", "ipywidgets", "IPython", "sklearn", "skimage", "anywidget", "pandas"]

@@ -1,0 +1,312 @@
+"""A segmenter to paint on, and rounds of inference, each alone on a page: the same numbers as `Segmenter`'s, by every way in."""
+
+import re
+
+import numpy as np
+import pytest
+from codes import small_vae
+from living import alone, centre, changes, saved
+from shaped import coded, pictures, segmenter
+from test_live import MODULE, PARITY
+from test_live_codes import inks, seen, told
+from test_live_game import choose, press
+
+from aecore import metrics_masks
+from aecore.objectives import Bernoulli
+from aecore.widgets_segmentation import InferenceRounds, SegmenterInPage
+
+pytestmark = pytest.mark.slow
+
+X, MASKS = pictures()
+NAMES = ("mean", "ae", "vae")
+# What the page makes of each case: q after every round, the free energy, and the energy of the mask it was asked for.
+INFER = """async (cases) => {
+  const { module, spec, data } = await (MODULE)(0), given = module.carried(spec, data);
+  return cases.map(({ picture, prior, hints, settings, mask }) => {
+    const kernel = module.mixture(given.kernels(picture, settings), [settings.bilateral, settings.spatial]);
+    const task = given.problem(picture, prior, Int8Array.from(hints), kernel, settings), job = task.infer();
+    let step;
+    do step = job.next(); while (!step.done);
+    const ends = step.value.filter(({ round, sweep }, i) => (i && !sweep) || sweep === given.sweeps);
+    return { q: ends.map((state) => Array.from(state.q)), free: step.value.at(-1).free, energy: task.energy(mask) };
+  });
+}""".replace("MODULE", MODULE)
+
+
+@pytest.fixture(scope="module")
+def priors(build):
+    """Three segmenters that differ in their prior: the mean shape, an autoencoder, a VAE."""
+    return dict(zip(NAMES, (None, coded(build), small_vae(3, likelihood=Bernoulli())), strict=True))
+
+
+@pytest.fixture(scope="module")
+def segments(priors):
+    return {name: segmenter(prior) for name, prior in priors.items()}
+
+
+@pytest.fixture(scope="module")
+def figure(segments):
+    return SegmenterInPage(segments, X, MASKS)
+
+
+@pytest.fixture(scope="module")
+def rounds(segments):
+    return InferenceRounds({name: s.course(X) for name, s in segments.items()}, X, MASKS)
+
+
+# ---- the same numbers as in Python ----
+
+
+def test_the_page_infers_what_the_segmenter_infers(stand, priors, figure):
+    rng = np.random.default_rng(3)
+    hints = rng.choice([-1, -1, -1, -1, 0, 1, -2], X.shape[:3])
+    strong = dict(
+        appearance_weight=0.9, prior_weight=1.5, bilateral=1.0, spatial=3.0, damping=0.0, position=2.0, colour=0.5
+    )
+    for settings, painted in ((figure.settings, np.full_like(hints, -1)), (figure.settings, hints), (strong, hints)):
+        known, labels = painted != -2, np.maximum(painted, -1)
+        cases = [
+            {"picture": i, "prior": k, "hints": painted[i].ravel().tolist(), "settings": settings,
+             "mask": MASKS[i].ravel().tolist()}
+            for k in range(3) for i in range(3)
+        ]  # fmt: skip
+        with stand(figure) as (page, _, faults):
+            assert all(max(off.values()) < 1e-3 for off in page.evaluate(PARITY, 0).values())
+            found = iter(page.evaluate(INFER, cases))
+        assert faults == []
+        for prior in priors.values():
+            crf = segmenter().crf.get_config()
+            crf |= {key: settings[key] for key in ("bilateral", "spatial", "damping", "position", "colour")}
+            weights = {key: settings[key] for key in ("appearance_weight", "prior_weight")}
+            truth = segmenter(prior, crf=type(segmenter().crf).from_config(crf), **weights)
+            course = truth.course(X, known, labels)
+            energy = truth.energy(X, MASKS, known, labels)
+            for i in range(3):
+                page_says = next(found)
+                for believed, q in zip(course, page_says["q"], strict=True):
+                    np.testing.assert_allclose(np.reshape(q, (8, 8)), believed["q"][i, ..., 1], atol=1e-3)
+                assert page_says["free"] == pytest.approx(course[-1]["free_energy"][i], abs=0.02, rel=1e-4)
+                for term, value in page_says["energy"].items():
+                    assert value == pytest.approx(energy[term][i], abs=0.02, rel=1e-4), term
+
+
+def test_the_picture_in_the_page_is_that_mask(stand, segments, figure):
+    with stand(figure) as (page, live, faults):
+        for name, truth in segments.items():
+            choose(live, "shape prior", name)
+            last = truth.course(X)[-1]
+            for place, key in enumerate(("q", "prior")):
+                shown = seen(live.locator(".maps canvas").nth(place))
+                np.testing.assert_allclose(shown, last[key][0, ..., 1].ravel(), atol=0.01)
+        live.get_by_role("button", name="picture 2").click()
+        choose(live, "shape prior", "mean")
+        q = segments["mean"].predict_proba(X)[1, ..., 1]
+        np.testing.assert_allclose(seen(live.locator(".maps canvas").first), q.ravel(), atol=0.01)
+        said = live.locator(".readout").inner_text()
+        overlap = metrics_masks.iou(MASKS[1:2], (q > 0.5)[None])[0]
+        assert said == f"round 3, sweep 4: object {100 * (q > 0.5).mean():.0f} %, IoU {overlap:.2f}"
+        terms = segments["mean"].energy(X, segments["mean"].predict(X))
+        cells = live.locator("table tr", has_text="total").locator("td").all_inner_texts()
+        assert float(cells[0]) == pytest.approx(terms["total"][1], abs=0.15)
+    assert faults == []
+
+
+# ---- painting ----
+
+
+def share(live):
+    """How much of the picture is object, percent."""
+    return int(re.search(r"object (\d+) %", live.locator(".readout").inner_text()).group(1))
+
+
+def at(board, row, column):
+    box = board.bounding_box()
+    return box["x"] + (column + 0.5) * box["width"] / 8, box["y"] + (row + 0.5) * box["height"] / 8
+
+
+def still(page):
+    """Until a mask that settles has settled."""
+    page.wait_for_timeout(900)
+
+
+def test_a_hint_is_painted_and_the_mask_settles(stand, figure):
+    with stand(figure) as (page, live, faults):
+        board, q = live.get_by_role("application"), live.locator(".maps canvas").first
+        before = share(live)
+        press(live, "background")
+        page.mouse.move(*at(board, 2, 2))
+        page.mouse.down()
+        page.mouse.move(*at(board, 5, 5), steps=6)
+        page.mouse.up()
+        sweeps = {live.locator(".readout").inner_text() for _ in range(8) if not page.wait_for_timeout(60)}
+        assert len(sweeps) > 2, "the mask is seen to settle"
+        still(page)
+        assert share(live) < before
+        assert (seen(q).reshape(8, 8)[[2, 3, 4, 5], [2, 3, 4, 5]] < 0.01).all()
+        press(live, "object")
+        page.mouse.click(*at(board, 7, 7))  # also at the border
+        still(page)
+        assert (seen(q).reshape(8, 8)[6:, 6:] > 0.99).all()
+        press(live, "erase")
+        page.mouse.click(*at(board, 7, 7))
+        still(page)
+        assert seen(q).reshape(8, 8)[7, 7] < 0.01
+        press(live, "Clear")
+        assert share(live) == before
+        press(live, "hide")
+        choose(live, "brush size", "5")
+        assert changes(live, lambda: page.mouse.click(*at(board, 4, 4)))
+        still(page)
+        colours = inks(board)
+        side = len(colours) / 8
+        assert (np.ptp(colours[int(4.7 * side), int(4.7 * side)].astype(int)) < 3).all(), (
+            "grey covers the picture there"
+        )
+    assert faults == []
+
+
+def test_painting_by_keyboard_and_finger(stand, figure):
+    with stand(figure, has_touch=True, reduced_motion="reduce") as (page, live, faults):
+        board = live.get_by_role("application")
+        before = share(live)
+        press(live, "background")
+        board.focus()
+        assert changes(live, lambda: page.keyboard.press("ArrowLeft"))
+        assert share(live) == before, "the brush is up"
+        page.keyboard.press("Space")
+        for _ in range(3):
+            page.keyboard.press("ArrowUp")
+        assert share(live) < before
+        page.keyboard.press("Space")
+        page.keyboard.press("Delete")
+        assert share(live) == before
+        press(live, "object")
+        x, y = at(board, 1, 6)
+        assert changes(live, lambda: page.touchscreen.tap(x, y))
+        assert share(live) > before
+        told(live, "this mask")
+        assert live.get_by_role("button", name="object", exact=True).get_attribute("aria-pressed") == "true"
+    assert faults == []
+
+
+# ---- dials and sweeps ----
+
+
+def test_every_dial_counts_and_they_go_back(stand, figure):
+    with stand(figure) as (page, live, faults):
+        choose(live, "shape prior", "mean")
+        q = live.locator(".maps canvas").first
+        start = seen(q)
+        for name in (
+            "appearance weight",
+            "prior weight",
+            "bilateral weight",
+            "spatial weight",
+            "width in position",
+            "width in colour",
+        ):
+            live.get_by_label(name).press("End")
+            assert not np.array_equal(seen(q), start), name
+            press(live, "Dials back")
+            np.testing.assert_array_equal(seen(q), start)
+        live.get_by_label("damping").press("End")
+        live.get_by_label("sweep", exact=True).press("Home")
+        assert live.locator(".readout").inner_text().startswith("round 1, sweep 0")
+        first = seen(q)
+        live.get_by_label("sweep", exact=True).press("ArrowRight")
+        slow = np.abs(seen(q) - first).max()
+        press(live, "Dials back")
+        live.get_by_label("sweep", exact=True).press("Home")
+        live.get_by_label("sweep", exact=True).press("ArrowRight")
+        assert slow < np.abs(seen(q) - first).max()
+        press(live, "Play")
+        page.wait_for_timeout(1500)
+        assert live.locator(".readout").inner_text().startswith("round 3, sweep 4")
+        assert live.get_by_role("button", name="Play").is_visible(), "it ends by itself"
+        assert changes(live, lambda: live.get_by_label("outline of the true mask").check())
+    assert faults == []
+
+
+def test_without_shape_or_neighbours_each_pixel_is_alone(stand, figure):
+    with stand(figure) as (_, live, faults):
+        for name in ("prior weight", "bilateral weight", "spatial weight", "damping"):
+            live.get_by_label(name).press("Home")
+        logits = np.clip(segmenter().appearance.log_p[0, ..., 1], -8, 8)
+        odds = 1 / (1 + np.exp(-figure.settings["appearance_weight"] * logits))
+        odds[[0, -1]] = odds[:, [0, -1]] = 0  # the border
+        np.testing.assert_allclose(seen(live.locator(".maps canvas").first), odds.ravel(), atol=0.01)
+    assert faults == []
+
+
+# ---- rounds ----
+
+
+def test_rounds_show_the_course(stand, segments, rounds):
+    with stand(rounds) as (page, live, faults):
+        maps = live.locator(".course canvas")
+        assert maps.count() == 12
+        for key, r in (("Home", 0), ("End", 2)):
+            live.get_by_label("round").press(key)
+            for k, truth in enumerate(segments.values()):
+                believed = truth.course(X)[r]
+                np.testing.assert_allclose(seen(maps.nth(4 * k + 1)), believed["prior"][0, ..., 1].ravel(), atol=0.01)
+                np.testing.assert_allclose(seen(maps.nth(4 * k + 2)), believed["q"][0, ..., 1].ravel(), atol=0.01)
+                overlap = metrics_masks.iou(MASKS[:1], believed["q"].argmax(-1)[:1])[0]
+                text = live.locator(".course .row").nth(k).inner_text()
+                assert text == f"{NAMES[k]} IoU {overlap:.2f}, F {believed['free_energy'][0]:.0f}"
+            told(live, f"round {r + 1}. mean: IoU")
+        assert changes(live, lambda: live.get_by_role("button", name="picture 2").click())
+        believed = segments["ae"].course(X)[2]["q"][1, ..., 1].ravel()
+        np.testing.assert_allclose(seen(maps.nth(6)), believed, atol=0.01)
+        assert changes(live, lambda: live.get_by_label("outline of the true mask").check())
+        press(live, "Play")
+        assert changes(live, lambda: page.wait_for_timeout(900))
+        press(live, "Pause")
+        assert not changes(live, lambda: page.wait_for_timeout(900))
+    assert faults == []
+
+
+# ---- both ----
+
+WRONG = (  # figure, field, what it becomes, a word that the message must have
+    ("figure", "spec", {"priors": ["a"]}, "means must have the shape (1"),
+    ("figure", "spec", {"rounds": 10**9}, "rounds must be"),
+    ("figure", "spec", {"spatial_width": 0}, "spatial_width must be from"),
+    ("figure", "spec", {"pictures": None}, "field pictures is missing"),
+    ("figure", "spec", {"encoder_1": None}, "field encoder_1 is missing"),
+    ("figure", "settings", {"bilateral": 1e9}, "bilateral must be from 0 to 10"),
+    ("figure", "settings", {"damping": None}, "damping must be a number"),
+    ("figure", "hints", [1, 2], "hints must be a list of 64"),
+    ("figure", "hints", [7] * 64, "A hint must be a whole number from -2 to 1"),
+    ("figure", "prior", "constructor", "prior must be one of mean, ae, vae"),
+    ("figure", "picture", 9, "picture must be"),
+    ("rounds", "spec", {"names": ["a"]}, "q must have the shape (1"),
+    ("rounds", "spec", {"free_energy": [[1]]}, "free_energy must be a list of 3"),
+    ("rounds", "round", 9, "round must be"),
+)
+
+
+@pytest.mark.parametrize(("name", "field", "to", "words"), WRONG, ids=lambda v: str(v)[:20])
+def test_a_spoilt_state_is_told_in_words(browser, request, name, field, to, words):
+    state, key = saved(request.getfixturevalue(name))
+    values = state["state"][key]["state"]
+    values[field] = {**values[field], **to} if isinstance(to, dict) else to
+    page = browser.new_page()
+    page.set_content(alone(state, key))
+    message = page.locator("[role=alert]")
+    message.wait_for(timeout=5000)
+    assert words in message.inner_text()
+    page.close()
+
+
+@pytest.mark.parametrize(("name", "words"), [("figure", "画笔"), ("rounds", "轮次")])
+def test_figures_speak_chinese_and_fit_a_phone(stand, request, name, words):
+    figure = request.getfixturevalue(name)
+    with stand(figure, lang="zh-CN", width=390, has_touch=True, is_mobile=True) as (page, live, faults):
+        assert words in live.inner_text()
+        assert re.findall(r"[a-z]{4,}", re.sub("mean", "", live.inner_text())) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        parts = "[...document.querySelectorAll('.live :is(input, select, canvas)')]"
+        unnamed = f"{parts}.filter((e) => !e.labels?.length && !e.ariaLabel).length"
+        assert page.evaluate(unnamed) == 0, "every control and picture has a name"
+    assert faults == []
