@@ -71,6 +71,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/throughput.py
 	$(BIN)/python benchmarks/vae_speed.py
 	$(BIN)/python benchmarks/gan_speed.py
+	$(BIN)/python benchmarks/crf_speed.py
 
 pages: html
 	$(BIN)/python benchmarks/live.py
