@@ -101,7 +101,7 @@ def cifar10():
 
 
 def horses(size=32, validation=28, test=60, seed=SPLIT_SEED):
-    """Photographs of horses with figure-ground masks, each cut to its box plus 15 %: `horses_64.npz` in the data folder.
+    """Photographs of horses with figure-ground masks, each cut to its box plus 15 %: `horses_64.npz` in a folder.
 
     Args: size, side in pixels, a divisor of 64; validation, test and seed as in `split`.
     Returns: Dataset; x, (n, size, size, 3), and masks instead of labels: y, (n, size, size) uint8, 0 and 1.

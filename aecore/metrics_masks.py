@@ -62,8 +62,8 @@ def boundary_f(truth, predicted, tolerance=1.0):
         is already 3 % of the side.
     Returns: (n,), in [0, 1]; an object that fills its picture has no boundary and counts as empty.
     Raises: ValueError where masks do not fit or tolerance is negative.
-    Source: Martin et al. 2004; Perazzi et al. 2016 (F).  Differs: all pixels within the tolerance count as found, without
-        a one-to-one matching. Chapter 16.
+    Source: Martin et al. 2004; Perazzi et al. 2016 (F).  Differs: all pixels within the tolerance count as found,
+        without a one-to-one matching. Chapter 16.
     """
     from scipy.ndimage import binary_dilation
 

@@ -34,7 +34,7 @@ def check_masks(masks, name, labels=None):
 
 
 def check_pairs(x, masks, name):
-    """Let pictures with their masks in. Returns: x, (n, h, w, c) float32, masks as `check_masks`. Raises: ValueError."""
+    """Let pictures with their masks in. Returns: x, (n, h, w, c) float32; masks as `check_masks`. Raises ValueError."""
     x, masks = np.asarray(x), check_masks(masks, name)
     if x.ndim != 4 or x.shape[:3] != masks.shape:
         raise ValueError(
@@ -57,8 +57,8 @@ def boxes(masks):
     empty = np.flatnonzero(~masks.any(axis=(1, 2)))
     if len(empty):
         raise ValueError(
-            f"boxes: {len(empty)} of {len(masks)} masks are empty, the first is number {empty[0]}; an empty mask has no "
-            "box. Leave it out: masks[masks.any(axis=(1, 2))]."
+            f"boxes: {len(empty)} of {len(masks)} masks are empty, the first is number {empty[0]}, and have no box. "
+            "Leave them out: masks[masks.any(axis=(1, 2))]."
         )
     sides = [masks.any(axis=axis) for axis in (2, 1)]  # rows, then columns, that the object touches
     first = [side.argmax(axis=1) for side in sides]

@@ -205,7 +205,7 @@ def pose(rng, kinds):
     for kind, body in enumerate((_horse, _person, _bird)):
         rows = np.flatnonzero(kinds == kind)
         if len(rows):
-            limbs = body(lambda low, high, m=len(rows): rng.uniform(low, high, m))
+            limbs = body(lambda low, high, m=rows.size: rng.uniform(low, high, m))
             for i, (a, b, ra, rb) in enumerate(limbs):
                 columns = np.stack([np.broadcast_to(number, len(rows)) for number in (*a, *b, ra, rb)], axis=-1)
                 ends[rows, i], radii[rows, i] = columns[:, :4].reshape(-1, 2, 2), columns[:, 4:]

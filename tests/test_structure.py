@@ -58,7 +58,7 @@ EXERCISE_LEVELS = (
     {"_kinds"},
     {"_experiments"},
     {"ch01_compare", "ch02_sweep", "ch03_dead", "ch09_fits", "ch12_means", "ch18_central"},
-    {"preface", "ch01", "ch02", "ch03", "ch09", "ch10", "ch11", "ch12", "ch13", "ch14", "ch15", "ch17", "ch18"},
+    {"preface", "ch01", "ch02", "ch03", "ch09", "ch10", "ch11", "ch12", "ch13", "ch14", "ch15", "ch16", "ch17", "ch18"},
     {"quiz"},
     {"__init__"},
 )
@@ -85,7 +85,6 @@ PLANNED = {
     "widgets_codes.Traversals": "10 Variational autoencoders",
     "widgets_codes.Tokens": "12 Discrete codes",
     "synthetic.ring_of_gaussians": "13 GANs",
-    "callbacks.Collapse": "13 GANs",
 }
 
 
