@@ -124,7 +124,7 @@ def fit_mixture(moments, weights, components, steps, regulariser):
     """
     (b, k, n), m = weights.shape, components
     points = moments.transpose(0, 2, 1)
-    whole = PSEUDO * moments.mean(axis=-1)[:, None, None]  # (b, 1, 1, p)
+    whole = _whole(moments, weights)[:, None]  # (b, 1, 1, p)
     counts = _slices(moments, weights, components, regulariser)  # (b, k, m, n)
     for step in range(steps + 1):
         sums = (counts.reshape(b, k * m, n) @ points).reshape(b, k, m, -1)
@@ -167,6 +167,12 @@ def _monomials(x):
     return np.concatenate([np.ones_like(x[:, :1]), x, x[:, i] * x[:, j]], axis=1)
 
 
+def _whole(moments, weights):
+    """What the pixels that count for any label are like, PSEUDO of them: (b, 1, p). Defined where none does, too."""
+    shares = weights.sum(axis=1, keepdims=True) + 1e-3
+    return (PSEUDO * shares / shares.sum(axis=-1, keepdims=True)) @ moments.transpose(0, 2, 1)
+
+
 def _gaussian(sums, regulariser):
     """Count, mean and regularised covariance from sums of monomials: (..., p) -> (...), (..., d), (..., d, d)."""
     d = (math.isqrt(8 * sums.shape[-1] + 1) - 3) // 2
@@ -194,7 +200,7 @@ def _coefficients(sums, regulariser):
 
 def _slices(moments, weights, components, regulariser):
     """Deal every label's points to components by their rank along its widest direction: (b, k, m, n)."""
-    sums = weights @ moments.transpose(0, 2, 1) + PSEUDO * moments.mean(axis=-1)[:, None]  # (b, k, p)
+    sums = weights @ moments.transpose(0, 2, 1) + _whole(moments, weights)  # (b, k, p)
     _, mean, covariance = _gaussian(sums, regulariser)
     d = mean.shape[-1]
     widest = np.linalg.eigh(covariance)[1][..., -1].astype("float32")  # (b, k, d)
