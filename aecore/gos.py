@@ -40,7 +40,8 @@ class Segmenter:
         latent: "project" or "map": one pass of the prior's encoder and decoder, or a search in the code
             (priors.CodedShape). A GAN is always searched.
         labels: k >= 2, 0 is the background.
-        border: pixels along the edge that are background, >= 0. A picture is the object's box and some margin.
+        border: share of the side, in [0, 0.5), along each edge that is background: a picture is the object's box and
+            a margin, of 15 % of the box on every side unless said otherwise (regions.crops). 0 where the object may reach the edge.
         seed: owns whatever is drawn.
     Raises: ValueError where an argument is out of range, TypeError for a prior of another kind.
     Source: the family of Eslami et al. 2012, Kae et al. 2013, Tsogkas et al. 2015, Oktay et al. 2018 and Painchaud et
@@ -54,7 +55,7 @@ class Segmenter:
 
     def __init__(
         self, prior=None, *, appearance=None, crf=None, appearance_weight=0.4, prior_weight=0.6, rounds=5,
-        latent="project", labels=2, border=1, seed=0,
+        latent="project", labels=2, border=0.11, seed=0,
     ):  # fmt: skip
         if latent not in ("project", "map"):
             raise ValueError(f'Segmenter: latent must be "project" or "map", got {latent!r}.')
@@ -65,7 +66,10 @@ class Segmenter:
             check_whole("Segmenter", rounds=rounds),
             check_whole("Segmenter", 2, labels=labels),
         )
-        self.border, self.seed = check_whole("Segmenter", 0, border=border, seed=seed)
+        (self.seed,) = check_whole("Segmenter", 0, seed=seed)
+        if not 0 <= border < 0.5:
+            raise ValueError(f"Segmenter: border must be a share of the side in [0, 0.5), got {border}.")
+        self.border = border
         self.appearance = ColourMixture() if appearance is None else appearance
         self.crf = DenseCRF() if crf is None else crf
         self.appearance_weight, self.prior_weight, self.latent = appearance_weight, prior_weight, latent

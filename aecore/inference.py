@@ -22,7 +22,7 @@ class Scene:
     Args:
         pictures: (b, h, w, c). labels: k.
         known: (b, h, w), False where hidden, or None. hints: (b, h, w), a label or -1, or None.
-        border: pixels along the edge that are background where no hint says otherwise.
+        border: share of the side along each edge that is background where no hint says otherwise.
         appearance, crf: of the segmenter.
     """
 
@@ -30,8 +30,8 @@ class Scene:
         self.pictures, self.known, self.appearance, self.crf = pictures, known, appearance, crf
         b, h, w = pictures.shape[:3]
         given = np.full((b, h, w), -1) if hints is None else hints.astype("int64")
-        edge = np.ones((h, w), bool)
-        edge[border : h - border, border : w - border] = False
+        edge, (top, left) = np.ones((h, w), bool), (int(border * side) for side in (h, w))
+        edge[top : h - top, left : w - left] = False
         given[edge & (given < 0)] = 0
         self.excluded = np.float32(HINT) * ((given[..., None] >= 0) & (given[..., None] != np.arange(labels)))
 

@@ -254,7 +254,7 @@ FITTED = Segmenter().fit(Y)
         (lambda: Segmenter(appearance_weight=np.nan), "appearance_weight must be a finite number >= 0, got nan"),
         (lambda: Segmenter(rounds=0), "rounds wants a whole number >= 1, got 0"),
         (lambda: Segmenter(labels=1), "labels wants a whole number >= 2, got 1"),
-        (lambda: Segmenter(border=-1), "border wants a whole number >= 0"),
+        (lambda: Segmenter(border=-1), r"border must be a share of the side in \[0, 0.5\), got -1"),
         (lambda: Segmenter().predict(X), "knows no shape yet"),
         (lambda: Segmenter().fit(), "wanted masks, images, or both"),
         (lambda: Segmenter().fit(Y[:, :, :, None]), "the channel axis is one too many|channel axis"),
