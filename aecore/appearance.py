@@ -204,6 +204,7 @@ def _slices(moments, weights, components, regulariser):
     _, mean, covariance = _gaussian(sums, regulariser)
     d = mean.shape[-1]
     widest = np.linalg.eigh(covariance)[1][..., -1].astype("float32")  # (b, k, d)
+    widest *= np.sign(np.take_along_axis(widest, np.abs(widest).argmax(-1)[..., None], -1))  # LAPACK's sign is any
     order = (widest @ moments[:, 1 : d + 1]).argsort(axis=-1, kind="stable")  # (b, k, n)
     passed = np.take_along_axis(weights, order, axis=-1).cumsum(axis=-1)
     slots = np.minimum((components * passed / (passed[..., -1:] + 1e-9)).astype("int64"), components - 1)
