@@ -5,6 +5,7 @@ import numpy as np
 import traitlets
 
 from aecore import export
+from aecore.appearance import ColourMixture
 from aecore.distributions import StandardNormal
 from aecore.inference import check_pictures
 from aecore.priors import CodedShape
@@ -14,6 +15,7 @@ from aecore.widgets import PIXELS, Live, _module
 from aecore.widgets_training import check_settings
 
 SIDE = 32  # of a picture in the page: its kernel has SIDE^4 numbers, 4 MB
+MIXTURE = ("components", "steps", "regulariser", "position")  # what a ColourMixture is made of
 MOST = 12  # pictures to choose from
 DIALS = {  # least and most, as in live/segment.js
     "appearance_weight": (0, 2), "prior_weight": (0, 4), "bilateral": (0, 10), "spatial": (0, 10), "damping": (0, 0.9),
@@ -24,10 +26,10 @@ DIALS = {  # least and most, as in live/segment.js
 class SegmenterInPage(Live):
     """Paint what is object, what is not and what is hidden, dial every term of the energy, and watch the mask settle.
 
-    The page runs `Segmenter`'s own rounds: mean field under dense kernels, then the prior's encoder and decoder, with
-    hints as in `predict_proba`. What the colours say is fixed: the appearance that each segmenter had in its last
-    round. Where a mask is wrong, the energies of this mask and of the true one tell whether the search has failed
-    (the true mask's is lower) or the model (it is higher).
+    The page runs `Segmenter`'s own rounds: a ColourMixture fitted anew, mean field under dense kernels, then the
+    prior's encoder and decoder, with hints as in `predict_proba`. Any other appearance, such as a network's, is fixed:
+    what it said in the last round. Where a mask is wrong, its energy and that of the true mask tell whether the search
+    has failed (the true mask's is lower) or the energy (it is higher).
 
     Args:
         segmenters: Segmenter of two labels, fitted, or dict name -> such, of at most four; they may differ in their
@@ -60,11 +62,13 @@ class SegmenterInPage(Live):
             )
         if not 1 <= len(segmenters) <= 4:
             raise ValueError(f"SegmenterInPage: wanted 1 to 4 segmenters, got {len(segmenters)}.")
-        buffer, scores, networks, probes, normal = export.Buffer(), [], {}, {}, []
+        buffer, scores, mixtures, normal, networks, probes = export.Buffer(), [], [], [], {}, {}
         for k, (name, segmenter) in enumerate(segmenters.items()):
             _check_segmenter(name, segmenter)
             last = segmenter.course(images)[-1]
-            scores.append(last["appearance"][..., 0] - last["appearance"][..., 1])
+            refitted = type(segmenter.appearance) is ColourMixture
+            mixtures.append({name: getattr(segmenter.appearance, name) for name in MIXTURE} if refitted else None)
+            scores.append(None if refitted else buffer.numbers(last["appearance"][..., 0] - last["appearance"][..., 1]))
             normal.append(isinstance(getattr(segmenter.prior, "prior", None), StandardNormal))
             if segmenter.shapes is not None:
                 parts = _networks(segmenter.prior, last["q"][..., 1:], buffer)
@@ -76,7 +80,8 @@ class SegmenterInPage(Live):
             buffer,
             priors=[str(name) for name in segmenters],
             pictures=buffer.numbers(images),
-            scores=buffer.numbers(np.stack(scores)),
+            scores=scores,
+            mixtures=mixtures,
             means=buffer.exact(means),
             normal=normal,
             **({} if masks is None else {"masks": buffer.pixels(masks)}),
@@ -88,10 +93,8 @@ class SegmenterInPage(Live):
             probe=probes,
         )
         self.prior = self.spec["priors"][0]
-        self.settings = {
-            "appearance_weight": first.appearance_weight, "prior_weight": first.prior_weight,
-            **{name: float(getattr(first.crf, name)) for name in ("bilateral", "spatial", "damping", "position", "colour")},
-        }  # fmt: skip
+        weights = {name: float(getattr(first, name)) for name in ("appearance_weight", "prior_weight")}
+        self.settings = weights | {name: float(getattr(first.crf, name)) for name in DIALS if name not in weights}
 
     @traitlets.validate("settings")
     def _check_settings(self, proposal):
@@ -135,14 +138,15 @@ class InferenceRounds(Live):
             )
         gather = lambda field, of: np.stack([[of(r[field]) for r in course] for course in courses.values()])
         buffer = export.Buffer()
+        levels = lambda maps: buffer.pixels(np.rint(15 * maps) / 15)  # 16 of them compress well; no q changes its side
         super().__init__(
             title,
             buffer,
             names=[str(name) for name in courses],
             pictures=buffer.pixels(images),
-            q=buffer.pixels(gather("q", lambda q: 1 - q[..., 0])),
-            shape=buffer.pixels(gather("prior", lambda s: 1 - s[..., 0])),
-            appearance=buffer.pixels(gather("appearance", lambda e: 0.5 + (e[..., 0] - e[..., 1:].min(-1)) / 16)),
+            q=levels(gather("q", lambda q: 1 - q[..., 0])),
+            shape=levels(gather("prior", lambda s: 1 - s[..., 0])),
+            appearance=levels(gather("appearance", lambda e: 0.5 + (e[..., 0] - e[..., 1:].min(-1)) / 16)),
             free_energy=gather("free_energy", np.asarray).astype("float64").tolist(),
             **({} if masks is None else {"masks": buffer.pixels(masks)}),
             colours=PALETTE,
@@ -164,14 +168,14 @@ def _check_segmenter(name, segmenter):
     """Raise a ValueError that names what the page cannot run."""
     if segmenter.mean_shape is None:
         raise ValueError(f"SegmenterInPage: the segmenter {name!r} knows no shape yet. Call fit(masks) first.")
-    shapes, crf = segmenter.shapes, segmenter.crf
+    shapes, crf, p_z = segmenter.shapes, segmenter.crf, getattr(segmenter.prior, "prior", None)
     projects = shapes is None or (isinstance(shapes, CodedShape) and not shapes.searched)
     faults = {
         "a segmenter of two labels": segmenter.labels == 2,
         "no prior, or an Autoencoder or VAE that projects": projects,
-        "a VAE whose prior is N(0, I)": isinstance(getattr(segmenter.prior, "prior", None), (StandardNormal, type(None))),
+        "a VAE whose prior is N(0, I)": isinstance(p_z, (StandardNormal, type(None))),
         "a DenseCRF with colours, swept all at once": crf.colour is not None and not crf.chequered,
-    }  # fmt: skip
+    }
     for wanted, fits in faults.items():
         if not fits:
             raise ValueError(f"SegmenterInPage: the page runs {wanted}; {name!r} is something else.")

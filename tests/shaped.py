@@ -1,6 +1,7 @@
 """What the tests of segmentation figures share: small pictures with masks, and segmenters whose appearance is given."""
 
 import numpy as np
+from codes import small_vae
 
 from aecore.dense import DenseCRF
 from aecore.gos import Segmenter
@@ -41,6 +42,12 @@ def segmenter(prior=None, channels=3, **more):
     crf = DenseCRF(4, 2.0, 1.0, position=3.0, colour=0.25, spatial_width=1.5, damping=0.2)
     parts = {"crf": crf, "appearance": Given(logits(masks)), "rounds": 3, **more}
     return Segmenter(prior, **parts).fit(masks)
+
+
+def trio(build):
+    """Segmenters that differ in their prior: the mean shape, an autoencoder, a VAE."""
+    priors = {"mean": None, "ae": coded(build), "vae": small_vae(3, likelihood=Bernoulli())}
+    return {name: segmenter(prior) for name, prior in priors.items()}
 
 
 def coded(build, **parts):

@@ -6,6 +6,7 @@ from codes import small_gan, small_vae
 from shaped import coded, pictures, segmenter
 from test_widgets import read
 
+from aecore.appearance import ColourMixture, SharedMixture
 from aecore.dense import DenseCRF
 from aecore.distributions import MixturePrior
 from aecore.objectives import Bernoulli
@@ -30,7 +31,9 @@ def test_a_figure_carries_segmenters_and_what_they_saw(build):
     np.testing.assert_allclose(read(data, spec["pictures"]), X, atol=2e-5)
     np.testing.assert_array_equal(read(data, spec["masks"]), MASKS)
     clipped = np.clip(given["mean"].appearance.log_p[..., 1], -8, 8)
-    np.testing.assert_allclose(read(data, spec["scores"]), np.stack([clipped] * 3), atol=2e-4)
+    assert spec["mixtures"] == [None] * 3
+    for entry in spec["scores"]:
+        np.testing.assert_allclose(read(data, entry), clipped, atol=2e-4)
     odds = (MASKS.sum(axis=0) + 1) / (len(MASKS) - MASKS.sum(axis=0) + 1)
     np.testing.assert_allclose(read(data, spec["means"])[1], np.log(odds), atol=1e-5)
     assert figure.prior == "mean"
@@ -44,6 +47,14 @@ def test_a_single_segmenter_needs_no_name_and_no_truth():
     figure = SegmenterInPage(segmenter(), X)
     assert figure.spec["priors"] == ["segmenter"]
     assert "masks" not in figure.spec
+
+
+def test_a_mixture_of_colours_is_refitted_in_the_page():
+    figure = SegmenterInPage(segmenter(appearance=ColourMixture(3, steps=4, position=0.5)), X)
+    assert figure.spec["scores"] == [None]
+    assert figure.spec["mixtures"] == [{"components": 3, "steps": 4, "regulariser": 1e-3, "position": 0.5}]
+    shared = SharedMixture(2).fit(X, MASKS)
+    assert SegmenterInPage(segmenter(appearance=shared), X).spec["mixtures"] == [None]
 
 
 def test_dials_are_checked():
@@ -98,10 +109,10 @@ def test_rounds_are_those_of_the_course(build):
     for k, course in enumerate(courses.values()):
         for r, believed in enumerate(course):
             for field, key in (("q", "q"), ("shape", "prior")):
-                np.testing.assert_allclose(read(data, spec[field])[k, r], believed[key][..., 1], atol=0.0021)
+                np.testing.assert_allclose(read(data, spec[field])[k, r], believed[key][..., 1], atol=0.034)
             np.testing.assert_allclose(spec["free_energy"][k][r], believed["free_energy"], rtol=1e-6)
     clipped = np.clip(segmenter().appearance.log_p[..., 1], -8, 8)
-    np.testing.assert_allclose(read(data, spec["appearance"])[0, 0], 0.5 + clipped / 16, atol=0.0021)
+    np.testing.assert_allclose(read(data, spec["appearance"])[0, 0], 0.5 + clipped / 16, atol=0.034)
     assert InferenceRounds(courses["mean"], X).spec["names"] == ["segmenter"]
 
 

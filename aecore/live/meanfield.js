@@ -7,21 +7,15 @@ const FLAW = 0.0067, CLIP = 8, HINT = 20, ALONE = 1e-3; // as in priors.py, infe
 const softplus = (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
 const sum = (values) => values.reduce((a, b) => a + b, 0);
 
-/** Similarities of n pixels with features, (n, d), in units of their widths: k_ij = exp(-|f_i - f_j|^2 / 2), none of a pixel
- *  with itself, then k_ij / sqrt(d_i d_j) with d_i the sum of row i, at least 0.001. Returns: n * n numbers. */
-export function gaussianKernel(features, n) {
-  const d = features.length / n, kernel = new Float32Array(n * n), sums = new Float64Array(n);
+/** Similarities of n pixels with features, (n, d), in units of their widths: k_ij = exp(-|f_i - f_j|^2 / 2), of a pixel with itself 0. */
+export function likeness(features, n) {
+  const d = features.length / n, alike = new Float32Array(n * n);
   for (let i = 0; i < n; i++) for (let j = 0; j < i; j++) {
     let square = 0;
     for (let k = 0; k < d; k++) square += (features[i * d + k] - features[j * d + k]) ** 2;
-    const value = Math.exp(-square / 2);
-    kernel[i * n + j] = kernel[j * n + i] = value;
-    sums[i] += value;
-    sums[j] += value;
+    alike[i * n + j] = alike[j * n + i] = Math.exp(-square / 2);
   }
-  const scale = sums.map((sum) => 1 / Math.sqrt(Math.max(sum, ALONE)));
-  for (let i = 0, at = 0; i < n; i++) for (let j = 0; j < n; j++) kernel[at++] *= scale[i] * scale[j];
-  return kernel;
+  return alike;
 }
 
 /** Row and column, and after them the colours of a picture (h, w, c), in units of their widths; places alone where `colour` is null. */
@@ -35,11 +29,17 @@ export function features([height, width, channels], picture, position, colour) {
   return found;
 }
 
-/** The weighted sum of kernels: one matrix, and so one product a sweep. */
-export function mixture(kernels, weights) {
-  const sum = new Float32Array(kernels[0].length);
-  kernels.forEach((kernel, m) => { if (weights[m]) for (let i = 0; i < sum.length; i++) sum[i] += weights[m] * kernel[i]; });
-  return sum;
+/** The weighted sum of kernels k_ij / sqrt(d_i d_j), with d_i the sum of row i, at least 0.001: one matrix, and so one product a sweep.
+ *  Args: [{alike, weight, seen}]: what is not seen, if that is given, is like nothing. */
+export function mixture(kernels, n) {
+  const all = new Float32Array(n * n);
+  for (const { alike, weight, seen } of kernels) {
+    if (!weight) continue;
+    const there = Float64Array.from({ length: n }, (_, i) => (seen ? +seen[i] : 1)), around = times(alike, there);
+    const scale = there.map((is, i) => is / Math.sqrt(Math.max(around[i], ALONE)));
+    for (let i = 0, at = 0; i < n; i++) for (let j = 0; j < n; j++, at++) all[at] += weight * alike[at] * scale[i] * scale[j];
+  }
+  return all;
 }
 
 /** sum_j k_ij v_j for every i. */
@@ -73,21 +73,21 @@ export function shapes(mean, encoder, decoder, normal) {
   };
 }
 
-/** A problem: what is given for a picture, with the functions that inference and energy share. `scores` are logits of the appearance,
- *  `hints` 1 object, 0 background, -2 hidden, -1 none; `border` pixels along the edge are background, unless there is a hint. */
-export function segmentation({ scores, hints, kernel, mean, project, border, appearance, lam, rounds, sweeps, damping }, [height, width]) {
-  const n = height * width, seen = Array.from(hints, (hint) => hint !== -2), given = Float64Array.from(scores, (score, i) => (seen[i] ? Math.max(-CLIP, Math.min(CLIP, score)) : 0));
+/** A picture to be segmented, with what inference and energy share. `look(q, seen)` gives the logits of the appearance, `project(q)` the shape;
+ *  `hints` are 1 object, 0 background, -2 hidden, -1 none; `border` pixels along the edge are background, unless there is a hint. */
+export function segmentation({ look, hints, kernel, mean, project, border, appearance, lam, rounds, sweeps, damping }, [height, width]) {
+  const seen = Array.from(hints, (hint) => hint !== -2), total = sum(times(kernel, new Float64Array(hints.length).fill(1)));
   const told = Float64Array.from(hints, (hint, i) => { // logits that exclude a label
     const [y, x] = [Math.floor(i / width), i % width], inside = y >= border && x >= border && y < height - border && x < width - border;
     return hint >= 0 ? HINT * (2 * hint - 1) : inside ? 0 : -HINT;
   });
-  const signs = (q) => Float64Array.from(q, (p, i) => (seen[i] ? 2 * p - 1 : 0)); // a hidden pixel shows its neighbours no label
-  const total = sum(times(kernel, Float64Array.from(seen, Number)).map((row, i) => (seen[i] ? row : 0)));
-  const smoothness = (sign, field) => (total - sum(sign.map((s, i) => s * field[i]))) / 4; // over pairs, of k_ij [i and j differ]
-  const terms = (q, { shape, latent }, smooth) => {
-    const sums = { appearance: 0, smoothness: smooth, shape: 0, latent, hints: 0 };
+  const looks = (q) => look(q, seen).map((score, i) => (seen[i] ? Math.max(-CLIP, Math.min(CLIP, score)) : 0));
+  const signs = (q) => q.map((p) => 2 * p - 1);
+  const terms = (q, scores, { shape, latent }, field) => {
+    const smoothness = (total - sum(signs(q).map((sign, i) => sign * field[i]))) / 4; // over pairs, of k_ij [i and j differ]
+    const sums = { appearance: 0, smoothness, shape: 0, latent, hints: 0 };
     q.forEach((p, i) => {
-      sums.appearance += appearance * (p * Math.max(0, -given[i]) + (1 - p) * Math.max(0, given[i]));
+      sums.appearance += appearance * (p * Math.max(0, -scores[i]) + (1 - p) * Math.max(0, scores[i]));
       sums.shape += lam * (p * softplus(-shape[i]) + (1 - p) * softplus(shape[i])); // -log s, expected
       sums.hints += told[i] > 0 ? (1 - p) * told[i] : -p * told[i];
     });
@@ -95,22 +95,23 @@ export function segmentation({ scores, hints, kernel, mean, project, border, app
   };
   const entropy = (q) => -sum(q.map((p) => (p > 0 && p < 1 ? p * Math.log(p) + (1 - p) * Math.log(1 - p) : 0)));
 
-  /** Rounds of inference, a sweep at a time: yields after each. Returns: all states, {round, sweep, q, shape, free}; `free` is the free
-   *  energy of q under the unaries of its round. */
+  /** Rounds of inference, a sweep at a time: yields after each. Returns: all states, {round, sweep, q, scores, shape, free}; `free` is the
+   *  free energy of q under what appearance and shape say in its round. */
   function* infer() {
-    let prior = { shape: mean, latent: 0 }, q = told.map((logit, i) => sigmoid(logit + mean[i])), unary;
+    let prior = { shape: mean, latent: 0 }, q = told.map((logit, i) => sigmoid(logit + mean[i])), scores;
     const states = [];
     const keep = (round, sweep) => {
-      const sign = signs(q), field = times(kernel, sign), { total: expected } = terms(q, { ...prior, latent: 0 }, smoothness(sign, field));
-      states.push({ round, sweep, q, shape: prior.shape, free: expected - entropy(q) });
+      const field = times(kernel, signs(q));
+      states.push({ round, sweep, q, scores, shape: prior.shape, free: terms(q, scores, { ...prior, latent: 0 }, field).total - entropy(q) });
       return field;
     };
     for (let round = 0; round < rounds; round++) {
       if (round) prior = project(q);
-      unary = told.map((logit, i) => appearance * given[i] + lam * prior.shape[i] + logit);
+      scores = looks(q);
+      const unary = told.map((logit, i) => appearance * scores[i] + lam * prior.shape[i] + logit);
       for (let step = 0; step < sweeps; step++) {
         const field = keep(round, step);
-        q = q.map((old, i) => (seen[i] ? damping * old + (1 - damping) * sigmoid(unary[i] + field[i]) : sigmoid(unary[i])));
+        q = q.map((old, i) => damping * old + (1 - damping) * sigmoid(unary[i] + field[i]));
         yield;
       }
     }
@@ -118,10 +119,7 @@ export function segmentation({ scores, hints, kernel, mean, project, border, app
     return states;
   }
 
-  /** The energy of a mask, or the expected energy of a q, by its terms; the shape is the one that the prior makes of it. */
-  const energy = (q) => {
-    const sign = signs(q);
-    return terms(q, project(q), smoothness(sign, times(kernel, sign)));
-  };
+  /** The energy of a mask, or the expected energy of a q, by its terms: with the appearance and the shape that fit it. */
+  const energy = (q) => terms(q, looks(q), project(q), times(kernel, signs(q)));
   return { infer, energy };
 }

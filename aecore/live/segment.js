@@ -1,7 +1,8 @@
 // A segmenter in the page: paint what is object and what is not, dial the terms of the energy, and watch the mask settle.
 import { array, imageShape, list, own, texts, whole } from "./state.js";
 import { network, sigmoid } from "./network.js";
-import { features, gaussianKernel, mixture, segmentation, shapes } from "./meanfield.js";
+import { colours } from "./colours.js";
+import { features, likeness, mixture, segmentation, shapes } from "./meanfield.js";
 import { gallery } from "./compare.js";
 import { outline, overlap } from "./masks.js";
 import { among, axes, line, range, short, within } from "./run.js";
@@ -24,6 +25,7 @@ translate({
 
 const SIZE = 264, CHART = [330, 150], BOX = [50, 8, 322, 112], PAUSE = 40, SLICE = 14;
 const TOOLS = { object: 1, background: 0, hide: -2, erase: -1 }; // what a brush leaves on a pixel
+const MIXTURE = { components: [1, 10], steps: [1, 20], regulariser: [1e-9, 1], position: [0, 10] }; // of colours, from least to most
 const OBJECT = "#d55e00", BACKGROUND = "#0072b2";
 const DIALS = { // name: [label, least, most, step]; widths in powers of two
   appearance_weight: ["appearance weight", 0, 2, 0.05], prior_weight: ["prior weight", 0, 4, 0.05], bilateral: ["bilateral weight", 0, 10, 0.1],
@@ -39,32 +41,38 @@ export function carried(spec, data) {
   const shape = imageShape(spec.pictures.shape.slice(1), "the shape of pictures"), [height, width, channels] = shape;
   const n = whole(height * width, "The number of pixels", 4, 1024), names = texts(spec.priors, "priors");
   const means = array(spec.means, "means", data, [names.length, height, width]), normal = list(spec.normal, "normal", names.length);
-  const scores = array(spec.scores, "scores", data, [names.length, many, height, width]), masks = spec.masks === undefined ? null : array(spec.masks, "masks", data, [many, height, width]);
+  const masks = spec.masks === undefined ? null : array(spec.masks, "masks", data, [many, height, width]);
+  const fixed = list(spec.scores, "scores", names.length).map((entry) => entry && array(entry, "scores", data, [many, height, width]));
+  const mixtures = list(spec.mixtures, "mixtures", names.length).map((given, k) => fixed[k] ? null : Object.fromEntries(Object.entries(MIXTURE).map(([name, [low, high]]) =>
+    [name, within(own(given ?? {}, name), low, high, name)])));
   const [rounds, sweeps, border] = [["rounds", 1, 20], ["sweeps", 1, 50], ["border", 0, 8]].map(([name, low, high]) => whole(spec[name], name, low, high));
   const spread = within(spec.spatial_width, 0.1, 64, "spatial_width"), row = (values, i, size = n) => values.subarray(i * size, (i + 1) * size);
   const net = (name) => (spec[name] === undefined ? null : network(spec[name], name, data));
   const projects = names.map((_, k) => shapes(row(means, k), net(`encoder_${k}`), net(`decoder_${k}`), normal[k] === true));
-  const picture = (i) => row(pictures, i, n * channels), looks = (i, prior) => row(scores, prior * many + i);
+  const picture = (i) => row(pictures, i, n * channels);
+  const looks = (i, prior) => (fixed[prior] ? () => Float64Array.from(row(fixed[prior], i)) : colours(shape, picture(i), mixtures[prior]));
   return { shape, n, many, names, rounds, sweeps, pictures, picture, looks, truth: (i) => masks && row(masks, i),
-    kernels: (i, { position, colour }) => [[position, colour], [spread, null]].map((widths) => gaussianKernel(features(shape, picture(i), ...widths), n)),
-    problem: (i, prior, hints, kernel, { appearance_weight, prior_weight, damping }) => segmentation({ scores: looks(i, prior), hints, kernel, mean: row(means, prior),
+    alike: (i, { position, colour }) => [[position, colour], [spread, null]].map((widths) => likeness(features(shape, picture(i), ...widths), n)),
+    kernel: (alike, hints, { bilateral, spatial }) => mixture([{ alike: alike[0], weight: bilateral, seen: hints.map((hint) => hint !== -2) }, { alike: alike[1], weight: spatial }], n),
+    problem: (look, prior, hints, kernel, { appearance_weight, prior_weight, damping }) => segmentation({ look, hints, kernel, mean: row(means, prior),
       project: projects[prior], border, rounds, sweeps, appearance: appearance_weight, lam: prior_weight, damping }, shape) };
 }
 
 export function build(spec, data, model, root) {
   const { shape, n, many, names, rounds, sweeps, pictures, ...given } = carried(spec, data), [height, width] = shape, flat = [height, width, 1];
   let settings = read(model.get("settings")), shown = 0, prior = 0, hints = new Int8Array(n), tool = "object", reach = 1;
-  let kernels, kernel, task, course = [], at = 0, job = null, stale = false, replaying = false, telling = false, pen = [width >> 1, height >> 1], down = false, focused = false;
+  let alike, kernel, look, task, course = [], at = 0, job = null, stale = false, replaying = false, telling = false, pen = [width >> 1, height >> 1], down = false, focused = false;
   const start = settings, truth = () => given.truth(shown), truths = truth() !== null;
 
   // ---- inference, for some ms in each frame, so that the page stays awake while one paints
-  const see = () => { // after another picture or another width
-    kernels = given.kernels(shown, settings);
+  const see = () => { // after another picture, another prior or another width
+    alike = given.alike(shown, settings);
+    look = given.looks(shown, prior);
     weigh();
   };
-  const weigh = () => { kernel = mixture(kernels, [settings.bilateral, settings.spatial]); };
+  const weigh = () => { kernel = given.kernel(alike, hints, settings); };
   const begin = () => {
-    task = given.problem(shown, prior, hints, kernel, settings);
+    task = given.problem(look, prior, hints, kernel, settings);
     job = task.infer();
   };
   const work = () => {
@@ -139,14 +147,14 @@ export function build(spec, data, model, root) {
   };
   const show = (next, quiet = false) => {
     at = Math.max(0, Math.min(course.length - 1, next));
-    const { q, shape: logits, round, sweep } = course[at];
+    const { q, scores, shape: logits, round, sweep } = course[at];
     rail.set(at);
-    [q, logits.map(sigmoid), given.looks(shown, prior).map((score) => score / 8)].forEach((values, i) => maps[i].draw(values));
+    [q, logits.map(sigmoid), scores.map((score) => score / 8)].forEach((values, i) => maps[i].draw(values));
     paint();
     curve();
     const mask = q.map((p) => +(p > 0.5)), share = mask.reduce((a, b) => a + b) / n;
     readout.textContent = `${t("round")} ${round + 1}, ${t("sweep")} ${sweep}: ${t("object")} ${Math.round(100 * share)} %${truths ? `, IoU ${overlap(q, truth()).toFixed(2)}` : ""}`;
-    const columns = [["this mask", mask], ...(truths ? [["true mask", truth()]] : [])].map(([name, labels]) => [name, task.energy(labels)]);
+    const columns = [["this mask", mask], ...(truths ? [["true mask", truth()]] : [])].map(([name, labels]) => [name, name === "true mask" ? (task.truth ??= task.energy(labels)) : task.energy(labels)]);
     table.replaceChildren(h("tr", {}, ...["energy", ...columns.map(([name]) => name)].map((name) => h("th", { scope: "col" }, t(name)))),
       ...Object.keys(columns[0][1]).map((term) => h("tr", {}, h("th", { scope: "row" }, t(term === "hints" ? "hints, border" : term)), ...columns.map(([, found]) => h("td", {}, found[term].toFixed(1))))));
     verdict.textContent = truths ? t(columns[1][1].total < columns[0][1].total ? "The true mask has the lower energy: the search has not found it."
@@ -166,9 +174,10 @@ export function build(spec, data, model, root) {
       for (let j = Math.max(0, x - reach); j <= Math.min(width - 1, x + reach); j++) hints[i * width + j] = TOOLS[tool];
   };
   const stroke = (to, first) => {
-    const from = first ? to : pen, steps = Math.max(1, Math.abs(to[0] - from[0]), Math.abs(to[1] - from[1]));
+    const hidden = hints.includes(-2), from = first ? to : pen, steps = Math.max(1, Math.abs(to[0] - from[0]), Math.abs(to[1] - from[1]));
     pen = to;
     for (let s = 0; s <= steps; s++) stamp([0, 1].map((i) => Math.round(from[i] + (s / steps) * (to[i] - from[i]))));
+    if (hidden || tool === "hide") weigh();
     settle();
   };
   const replay = () => { // the stroke is done: watch the mask settle
@@ -177,6 +186,7 @@ export function build(spec, data, model, root) {
   };
   const clear = () => {
     hints.fill(-1);
+    weigh();
     settle();
   };
   const pick = (next) => {
@@ -210,7 +220,7 @@ export function build(spec, data, model, root) {
   const faces = gallery(pictures, shape, pick, t("picture"));
   const brushes = Object.fromEntries(Object.keys(TOOLS).map((name) => [name, button(name, () => take(name))]));
   const size = choice("brush size", ["1", "3", "5"], "3", (side) => { reach = (side - 1) / 2; paint(); });
-  const priorChoice = choice("shape prior", names, names[0], (name) => { prior = names.indexOf(name); settle(); });
+  const priorChoice = choice("shape prior", names, names[0], (name) => { prior = names.indexOf(name); open(); });
   const dials = Object.fromEntries(Object.entries(DIALS).map(([name, [label, min, max, step]]) => [name, slider(label,
     { min, max, step, value: place(name, settings[name]), show: (value) => short(power(name, value)) }, (value) => dial(name, power(name, value)))]));
 
@@ -229,7 +239,7 @@ export function build(spec, data, model, root) {
     h("p", { class: "result" }, t("Where the mask is wrong, paint object or background. Hide a part, and see it completed. Turn a dial of the energy.")),
     h("div", { class: "beside" },
       h("div", { class: "stack narrow" }, board.canvas,
-        h("div", { class: "strip", role: "group", "aria-label": t("brush") }, ...Object.values(brushes), button("Clear", clear)),
+        h("div", { class: "strip brushes", role: "group", "aria-label": t("brush") }, ...Object.values(brushes), button("Clear", clear)),
         h("div", { class: "draws" }, size.element, ...(truths ? [traced.element] : [])), readout),
       h("div", { class: "stack" },
         h("div", { class: "maps" }, ...maps.map((part) => part.element)),
