@@ -159,17 +159,16 @@ def moved_copies(masks, copies, *, rotation=10.0, scale=0.1, shift=0.06, flip=Tr
     """Copies of masks, each turned, scaled, moved and mirrored a little: more shapes for a prior to learn from.
 
     Args:
-        masks: (n, h, w), whole numbers; 0 is what comes in from outside.
+        masks: (n, h, w), whole numbers; or one channel of pictures, which moves as masks do under the same seed.
         copies: of each mask, >= 1. The first one is the mask itself.
         rotation: largest angle, degrees. scale: largest change of height and, on its own, of width, a share.
         shift: largest move, a share of the side. flip: whether half of the copies are mirrored, left to right.
         seed: owns the draws.
-    Returns: (copies * n, h, w), of the same type, copies of all masks after one another; nearest neighbours.
+    Returns: (copies * n, h, w), of the same type, copies of all masks after one another; nearest neighbours, and what
+        comes in from outside repeats the edge.
     Raises: ValueError where the shape or an argument does not fit.
     Chapter 17.
     """
-    from scipy.ndimage import map_coordinates
-
     masks = np.asarray(masks)
     if masks.ndim != 3:
         raise ValueError(f"moved_copies: wanted masks of shape (n, h, w), got {masks.shape}.")
@@ -188,7 +187,7 @@ def moved_copies(masks, copies, *, rotation=10.0, scale=0.1, shift=0.06, flip=Tr
         sizes = 1 + scale * rng.uniform(-1, 1, (n, 2, 1))
         sizes[:, 1] *= np.where(flip & (rng.random((n, 1)) < 0.5), -1, 1)
         move = shift * rng.uniform(-1, 1, (n, 2, 1)) * [[h], [w]]
-        place = (turn @ (grid / sizes) + middle - move).reshape(n, 2, h, w)  # where each pixel looks for its label
-        image = np.broadcast_to(np.arange(n)[:, None, None], (n, h, w))
-        made.append(map_coordinates(masks.astype("uint8"), [image, place[:, 0], place[:, 1]], order=0))
-    return np.concatenate(made).astype(masks.dtype)
+        place = turn @ (grid / sizes) + middle - move  # (n, 2, h w), where each pixel looks for its label
+        row, column = (np.clip(place[:, i].round().astype(int), 0, side - 1) for i, side in enumerate((h, w)))
+        made.append(np.take_along_axis(masks.reshape(n, -1), row * w + column, axis=1).reshape(n, h, w))
+    return np.concatenate(made)

@@ -41,7 +41,7 @@ class Segmenter:
             (priors.CodedShape). A GAN is always searched.
         labels: k >= 2, 0 is the background.
         border: share of the side, in [0, 0.5), along each edge that is background: a picture is the object's box and
-            a margin, of 15 % of the box on every side unless said otherwise (regions.crops). 0 where the object may reach the edge.
+            a margin, on every side 15 % of the box (regions.crops). 0 where the object may reach the edge.
         seed: owns whatever is drawn.
     Raises: ValueError where an argument is out of range, TypeError for a prior of another kind.
     Source: the family of Eslami et al. 2012, Kae et al. 2013, Tsogkas et al. 2015, Oktay et al. 2018 and Painchaud et

@@ -7,9 +7,10 @@ import pytest
 from aecore import VAE, Autoencoder, scenes
 from aecore.appearance import ColourMixture, Logits
 from aecore.corruption import Blobs
-from aecore.dense import DenseCRF, gaussian_kernel
+from aecore.dense import DenseCRF
 from aecore.gos import Segmenter
 from aecore.inference import CLIP, HINT
+from aecore.kernels import gaussian_kernel
 from aecore.metrics_masks import iou
 from aecore.networks import mlp_decoder, mlp_encoder
 from aecore.objectives import Bernoulli
