@@ -7,7 +7,13 @@ import pytest
 from browsing import ROOT, SITE
 from living import FIGURES, STAND_IN, figures
 
-from aecore import widgets, widgets_adversarial, widgets_codes, widgets_training  # noqa: F401  (these define figures)
+from aecore import (  # noqa: F401  (these define figures)
+    widgets,
+    widgets_adversarial,
+    widgets_codes,
+    widgets_segmentation,
+    widgets_training,
+)
 from aecore.exercises import quiz  # noqa: F401
 
 pytestmark = pytest.mark.slow

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from codes import small_flow, small_gan, small_vae, small_vq
 from living import alone, saved
+from shaped import pictures, trio
 
-from aecore import export, synthetic, widgets, widgets_adversarial, widgets_codes
+from aecore import export, synthetic, widgets, widgets_adversarial, widgets_codes, widgets_segmentation
 
 pytestmark = pytest.mark.slow
 
@@ -166,6 +167,9 @@ def others(build, x):
     yield widgets_adversarial.StyleGrid(small_gan())
     plane = build(code_size=2)
     yield widgets_adversarial.FlowPaths(small_flow(classes=2), plane, plane.encode(x), np.arange(60) % 3)
+    scenes, segmenters = pictures(), trio(build)
+    yield widgets_segmentation.SegmenterInPage(segmenters, *scenes)
+    yield widgets_segmentation.InferenceRounds(segmenters["ae"].course(scenes[0]), *scenes)
 
 
 def of_codes(x):

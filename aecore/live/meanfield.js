@@ -58,7 +58,7 @@ function times(kernel, v) {
 
 /** A prior of shapes of n pixels: from q to the logits of its shape, s = e + (1 - 2 e) decode(encode(q)), and R(z). Without networks it is
  *  the mean shape. Of a code that is a distribution the mean is taken; `normal` says that its prior is N(0, I). */
-export function shapes(mean, encoder, decoder, normal) {
+export function shapes(mean, normal, encoder, decoder) {
   if (!decoder) return () => ({ shape: mean, latent: 0 });
   const size = (shape) => shape.reduce((a, b) => a * b, 1), d = size(decoder.input), n = mean.length;
   if (size(encoder.input) !== n || size(decoder.output) !== n || ![d, 2 * d].includes(size(encoder.output)))

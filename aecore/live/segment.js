@@ -47,8 +47,10 @@ export function carried(spec, data) {
     [name, within(own(given ?? {}, name), low, high, name)])));
   const [rounds, sweeps, border] = [["rounds", 1, 20], ["sweeps", 1, 50], ["border", 0, 8]].map(([name, low, high]) => whole(spec[name], name, low, high));
   const spread = within(spec.spatial_width, 0.1, 64, "spatial_width"), row = (values, i, size = n) => values.subarray(i * size, (i + 1) * size);
-  const net = (name) => (spec[name] === undefined ? null : network(spec[name], name, data));
-  const projects = names.map((_, k) => shapes(row(means, k), net(`encoder_${k}`), net(`decoder_${k}`), normal[k] === true));
+  const projects = names.map((_, k) => {
+    const parts = [`encoder_${k}`, `decoder_${k}`], some = parts.some((name) => spec[name] !== undefined);
+    return shapes(row(means, k), normal[k] === true, ...(some ? parts.map((name) => network(spec[name], name, data)) : []));
+  });
   const picture = (i) => row(pictures, i, n * channels);
   const looks = (i, prior) => (fixed[prior] ? () => Float64Array.from(row(fixed[prior], i)) : colours(shape, picture(i), mixtures[prior]));
   return { shape, n, many, names, rounds, sweeps, pictures, picture, looks, truth: (i) => masks && row(masks, i),
