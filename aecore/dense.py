@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from aecore.kernels import PIXELS, Exact, Separable, Shared, check_widths, features
+from aecore.kernels import PIXELS, Exact, Separable, Shared, check_pictures, check_widths, features
 
 
 class Kernels(NamedTuple):
@@ -66,13 +66,20 @@ class DenseCRF(keras.layers.Layer):
         self.bilateral, self.spatial = weight("bilateral", bilateral), weight("spatial", spatial)
         self.built = True
 
-    def call(self, inputs):
+    def __call__(self, inputs, *args, **kwargs):
+        """See the class. Arrays are checked here, while they are arrays."""
         unaries, pictures = inputs
         if len(unaries.shape) != 4 or tuple(unaries.shape[1:3]) != tuple(pictures.shape[1:3]):
             raise ValueError(
                 "DenseCRF: wanted unaries of shape (b, h, w, l) and pictures of shape (b, h, w, c), "
                 f"got {tuple(unaries.shape)} and {tuple(pictures.shape)}."
             )
+        check_unaries("DenseCRF", unaries)
+        check_pictures("DenseCRF", pictures)
+        return super().__call__(inputs, *args, **kwargs)
+
+    def call(self, inputs):
+        unaries, pictures = inputs
         return self.infer(unaries, self.kernels(pictures))
 
     def compute_output_shape(self, shapes):
@@ -88,6 +95,8 @@ class DenseCRF(keras.layers.Layer):
         Raises: ValueError where they would be too large, or where pictures are no numbers in [0, 1].
         """
         f, (h, w) = features("DenseCRF", pictures, self.position, self.colour), pictures.shape[1:3]
+        if known is not None and tuple(known.shape[1:]) != (h, w):
+            raise ValueError(f"DenseCRF: wanted known of shape (b, {h}, {w}), got {tuple(known.shape)}.")
         there = ops.ones((ops.shape(f)[0], h, w, 1)) if known is None else ops.cast(known, "float32")[..., None]
         exact = self.sources is None or h * w <= self.sources
         bilateral = Exact.of(f, there, "DenseCRF") if exact else Shared.of(f, there, self.sources, "DenseCRF")
@@ -112,6 +121,7 @@ class DenseCRF(keras.layers.Layer):
 
     def infer(self, unary, kernels, q=None):
         """All sweeps, from q or, without it, from what the unaries alone say: (b, h, w, l) -> (b, h, w, l)."""
+        check_unaries("DenseCRF", unary)
         unary = ops.convert_to_tensor(unary, "float32")
         q = ops.softmax(-unary) if q is None else ops.convert_to_tensor(q, "float32")
         for i in range(self.sweeps):
@@ -127,9 +137,15 @@ class DenseCRF(keras.layers.Layer):
         m = self.messages(kernels, q)
         sums = lambda t: ops.sum(t, axis=(1, 2, 3))
         entropy = -sums(q * ops.log(ops.where(q > 0, q, 1.0)))
-        return sums(q * unary) + sums(m * (1 - q)) / 2 - entropy
+        return sums(ops.where(q > 0, q * unary, 0.0)) + sums(m * (1 - q)) / 2 - entropy
 
     def get_config(self):
         names = ("sweeps", "position", "colour", "spatial_width", "damping", "chequered", "sources")
         weights = {name: float(getattr(self, name)) for name in ("bilateral", "spatial")}
         return {**super().get_config(), **{name: getattr(self, name) for name in names}, **weights}
+
+
+def check_unaries(name, unaries):
+    """Refuse arrays of unaries that say nothing: inf may forbid some labels of a pixel, but not all of them."""
+    if isinstance(unaries, np.ndarray) and not (unaries.size and np.all(np.isfinite(unaries.min(-1)))):
+        raise ValueError(f"{name}: wanted unaries > -inf, one label of each pixel finite; got others, nan, or none.")

@@ -9,6 +9,7 @@ sum_j K_ij q_j(l), (b, h, w, l) -> (b, h, w, l).
 
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -40,24 +41,26 @@ def gaussian_kernel(pictures, position=8.0, colour=8 / 255):
 class Exact(NamedTuple):
     """All pairs of pixels.
 
-    k: with a diagonal of ones, (b, h w, h w). scale: d_i^(-1/2), 0 where hidden, (b, h, w, 1).
+    k: (b, h w, h w). own: its diagonal, 1 but for rounding; scale: d_i^(-1/2), 0 where hidden; both (b, h, w, 1).
     """
 
     k: Any
+    own: Any
     scale: Any
 
     @classmethod
     def of(cls, f, there, name):
         """From features, (b, h w, d), and 1 where a pixel is known, (b, h, w, 1)."""
         _refuse_large(name, f.shape[0], f.shape[1], f.shape[1])
-        alone = cls(_gaussian(f, f), there)
-        return alone._replace(scale=_scale(there, alone.times(there)))
+        k = _gaussian(f, f)
+        plain = cls(k, ops.reshape(ops.diagonal(k, axis1=1, axis2=2), ops.shape(there)), there)
+        return plain._replace(scale=_scale(there, plain.times(there)))
 
     def times(self, q, last=False):
         """K q."""
         at = self.scale * q
         flat = ops.reshape(at, (-1, self.k.shape[1], q.shape[3]))
-        return self.scale * (ops.reshape(ops.matmul(self.k, flat), ops.shape(q)) - at)
+        return self.scale * (ops.reshape(ops.matmul(self.k, flat), ops.shape(q)) - self.own * at)
 
 
 class Shared(NamedTuple):
@@ -66,41 +69,47 @@ class Shared(NamedTuple):
     In the last product of several, every pixel hears the sources with its own features.
 
     k: between sources, (b, s, s). share: 1 where a pixel of a block belongs to a source of the same block,
-    (b, blocks, pixels, sources). scale: (b, h, w, 1). heard: k between pixels and sources, (b, h w, s). own: k of a
-    pixel and its source, last_scale: as scale, from `heard`, both (b, h, w, 1).
+    (b, blocks, pixels, sources). heard: k between pixels and sources, (b, h w, s). own, own_heard: of a pixel and its
+    own source in k and in `heard`; scale, scale_heard: d_i^(-1/2) by these, 0 where hidden; all (b, h, w, 1).
     """
 
     k: Any
     share: Any
-    scale: Any
     heard: Any
     own: Any
-    last_scale: Any
+    own_heard: Any
+    scale: Any
+    scale_heard: Any
 
     @classmethod
     def of(cls, f, there, sources, name):
         """As `Exact.of`, with at most so many sources in a picture."""
         h, w = there.shape[1:3]
         _refuse_large(name, f.shape[0], h * w + 2 * sources, sources)
-        share, centres = _clusters(ops.reshape(f, (-1, h, w, f.shape[2])), there, sources)
-        own = ops.reshape(_put_together(ops.matmul(share, centres), h, w), ops.shape(f)) - f
-        own = ops.reshape(ops.exp(-ops.sum(own**2, axis=-1) / 2), ops.shape(there))
-        c = ops.reshape(centres, (-1, centres.shape[1] * centres.shape[2], f.shape[2]))
-        alone = cls(_gaussian(c, c), share, there, _gaussian(f, c), own, there)
-        around, heard = alone.times(there), alone.times(there, last=True)
-        return alone._replace(scale=_scale(there, around), last_scale=_scale(there, heard))
+        nearest, share, centres = _clusters(ops.reshape(f, (-1, h, w, f.shape[2])), there, sources)
+        blocks, each = centres.shape[1:3]
+        c = ops.reshape(centres, (-1, blocks * each, f.shape[2]))
+        k, heard = _gaussian(c, c), _gaussian(f, c)
+        nearest = nearest + each * np.arange(blocks, dtype="int32")[:, None]  # among the sources of all blocks
+        nearest = ops.reshape(_put_together(nearest[..., None], h, w), (-1, h * w))
+        like = lambda t: ops.reshape(t, ops.shape(there))
+        own = like(ops.take_along_axis(ops.diagonal(k, axis1=1, axis2=2), nearest, axis=1))
+        own_heard = like(ops.take_along_axis(heard, nearest[..., None], axis=2))
+        plain = cls(k, share, heard, own, own_heard, there, there)
+        around, around_heard = plain.times(there), plain.times(there, last=True)
+        return plain._replace(scale=_scale(there, around), scale_heard=_scale(there, around_heard))
 
     def times(self, q, last=False):
         """K q."""
         h, w, n_labels = q.shape[1:]
-        scale = self.last_scale if last else self.scale
+        scale, own = (self.scale_heard, self.own_heard) if last else (self.scale, self.own)
         at = scale * q
         sums = ops.matmul(ops.transpose(self.share, (0, 1, 3, 2)), _cut_up(at, self.share.shape[1]))
         flat = ops.reshape(sums, (-1, self.k.shape[1], n_labels))  # of the pixels of each source, (b, s, l)
         if last:
-            return scale * (ops.reshape(ops.matmul(self.heard, flat), ops.shape(q)) - self.own * at)
+            return scale * (ops.reshape(ops.matmul(self.heard, flat), ops.shape(q)) - own * at)
         mixed = ops.matmul(self.share, ops.reshape(ops.matmul(self.k, flat), ops.shape(sums)))
-        return scale * (_put_together(mixed, h, w) - at)
+        return scale * (_put_together(mixed, h, w) - own * at)
 
 
 class Separable(NamedTuple):
@@ -130,10 +139,7 @@ class Separable(NamedTuple):
 def features(name, pictures, position, colour):
     """Positions and colours in units of their widths, about their middle, where float32 is finest: (b, h w, 2 + c)."""
     check_widths(name, position, colour)
-    if len(pictures.shape) != 4 or None in pictures.shape[1:] or 0 in pictures.shape[1:]:
-        raise ValueError(f"{name}: wanted pictures of shape (b, h, w, c), got {tuple(pictures.shape)}.")
-    if isinstance(pictures, np.ndarray) and not (pictures.size and 0 <= pictures.min() <= pictures.max() <= 1):
-        raise ValueError(f"{name}: wanted values in [0, 1], got none, others or nan. Divide bytes by 255.")
+    check_pictures(name, pictures)
     x = ops.convert_to_tensor(pictures, "float32")
     b, (h, w, c) = ops.shape(x)[0], x.shape[1:]
     middle = np.array([h - 1, w - 1]) / 2
@@ -142,6 +148,17 @@ def features(name, pictures, position, colour):
     if colour is None:
         return places
     return ops.concatenate([places, ops.reshape((x - 0.5) / colour, (b, h * w, c))], axis=-1)
+
+
+def check_pictures(name, pictures):
+    """Refuse what is no batch of pictures; of arrays, also values outside [0, 1]."""
+    if len(pictures.shape) != 4 or None in pictures.shape[1:] or 0 in pictures.shape[1:]:
+        raise ValueError(f"{name}: wanted pictures of shape (b, h, w, c), got {tuple(pictures.shape)}.")
+    kind = keras.backend.standardize_dtype(pictures.dtype)
+    if "float" not in kind:
+        raise ValueError(f"{name}: wanted floats in [0, 1], got {kind}. Divide bytes by 255.")
+    if isinstance(pictures, np.ndarray) and not (pictures.size and 0 <= pictures.min() <= pictures.max() <= 1):
+        raise ValueError(f"{name}: wanted values in [0, 1], got none, others or nan. Divide bytes by 255.")
 
 
 def check_widths(name, position, colour=None):
@@ -165,7 +182,7 @@ def _scale(there, around):
 
 
 def _clusters(f, there, sources, rounds=3):
-    """k-means in each block at once: (share, (b, blocks, pixels, k); their means, (b, blocks, k, d))."""
+    """k-means in each block at once: the source of each pixel, (b, blocks, pixels); share; means, (b, blocks, k, d)."""
     grid = max(1, round((sources / PER_BLOCK) ** 0.5))
     x, inside = _cut_up(f, grid**2), _cut_up(there, grid**2)
     k = sources // grid**2
@@ -177,7 +194,7 @@ def _clusters(f, there, sources, rounds=3):
         members = ops.sum(share, axis=2)[..., None]
         means = ops.matmul(ops.transpose(share, (0, 1, 3, 2)), x) / ops.maximum(members, 1.0)
         centres = ops.where(members > 0, means, centres)
-    return share, centres
+    return ops.cast(nearest, "int32"), share, centres
 
 
 def _blocks(h, w, blocks):

@@ -178,9 +178,18 @@ def test_odd_pictures_are_finite():
         q = array(DenseCRF(3, 2.0, 1.0)([unary, np.full((2, h, w, channels), 0.5, "float32")]))
         assert np.all(np.isfinite(q))
         np.testing.assert_allclose(q.sum(-1), 1, atol=1e-5)
-    np.testing.assert_allclose(
-        array(DenseCRF()([np.array([[[[0.0, 1.0]]]]), np.zeros((1, 1, 1, 3))])).ravel(), softmax(np.array([0.0, -1.0]))
-    )
+    alone = array(DenseCRF(5, 1e3)([np.array([[[[0.0, 1.0]]]]), np.zeros((1, 1, 1, 3))]))
+    np.testing.assert_allclose(alone.ravel(), softmax(np.array([0.0, -1.0])), rtol=1e-5)
+
+
+def test_pixels_unlike_all_others_hear_nobody():
+    unary, _ = problem(1, 24, 24)
+    levels = np.random.default_rng(0).permutation(24 * 24).reshape(1, 24, 24)
+    pictures = np.stack([levels // 64, levels // 8 % 8, levels % 8], -1) / 9  # no colour occurs twice
+    for sources in (1024, 512):
+        q = array(DenseCRF(5, 10.0, colour=1 / 255, sources=sources)([unary, pictures]))
+        different = np.abs(q - softmax(-unary)).max(-1) > 1e-3
+        assert np.mean(different) <= (0 if sources == 1024 else 0.2)  # those that must share
 
 
 def test_a_picture_of_one_colour_and_huge_unaries_stay_finite():
@@ -193,9 +202,26 @@ def test_a_picture_of_one_colour_and_huge_unaries_stay_finite():
         assert np.all(np.isfinite(array(field.free_energy(q, unary * scale, kernels))))
 
 
+def test_a_label_may_be_forbidden():
+    unary, pictures = problem(n_labels=3)
+    unary[:, 2:, :, 1] = np.inf
+    field = DenseCRF()
+    kernels = field.kernels(pictures)
+    q = array(field.infer(unary, kernels))
+    assert np.all(q[:, 2:, :, 1] == 0)
+    assert np.all(q[:, :2, :, 1] > 0)
+    assert np.all(np.isfinite(array(field.free_energy(q, unary, kernels))))
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
+        (lambda: DenseCRF()([np.zeros((1, 8, 8, 2)), np.full((1, 8, 8, 3), np.nan)]), "nan"),
+        (lambda: DenseCRF()([np.zeros((1, 8, 8, 2)), np.zeros((1, 8, 8, 3), "uint8")]), "Divide bytes by 255"),
+        (lambda: DenseCRF()([np.full((1, 8, 8, 2), np.nan), np.zeros((1, 8, 8, 3))]), "one label of each pixel"),
+        (lambda: DenseCRF()([np.full((1, 8, 8, 2), np.inf), np.zeros((1, 8, 8, 3))]), "one label of each pixel"),
+        (lambda: DenseCRF()([np.zeros((1, 8, 8, 0)), np.zeros((1, 8, 8, 3))]), "or none"),
+        (lambda: DenseCRF().kernels(np.zeros((1, 8, 8, 3)), np.ones((1, 8, 9))), "known"),
         (lambda: DenseCRF(damping=1.0), "damping"),
         (lambda: DenseCRF(bilateral=-1.0), ">= 0"),
         (lambda: DenseCRF(colour=0.0), "widths"),
