@@ -69,9 +69,9 @@ class SegmenterInPage(Live):
             refitted = type(segmenter.appearance) is ColourMixture
             mixtures.append({name: getattr(segmenter.appearance, name) for name in MIXTURE} if refitted else None)
             scores.append(None if refitted else buffer.numbers(last["appearance"][..., 0] - last["appearance"][..., 1]))
-            normal.append(isinstance(getattr(segmenter.prior, "prior", None), StandardNormal))
+            normal.append(isinstance(getattr(segmenter.shapes, "p_z", None), StandardNormal))
             if segmenter.shapes is not None:
-                parts = _networks(segmenter.prior, last["q"][..., 1:], buffer)
+                parts = _networks(segmenter.shapes.model, last["q"][..., 1:], buffer)
                 networks |= {f"{part}_{k}": described for part, (described, _) in parts.items()}
                 probes |= {f"{part}_{k}": probe for part, (_, probe) in parts.items()}
         means = np.stack([s.mean_shape.log_s[..., 1] - s.mean_shape.log_s[..., 0] for s in segmenters.values()])
@@ -168,7 +168,7 @@ def _check_segmenter(name, segmenter):
     """Raise a ValueError that names what the page cannot run."""
     if segmenter.mean_shape is None:
         raise ValueError(f"SegmenterInPage: the segmenter {name!r} knows no shape yet. Call fit(masks) first.")
-    shapes, crf, p_z = segmenter.shapes, segmenter.crf, getattr(segmenter.prior, "prior", None)
+    shapes, crf, p_z = segmenter.shapes, segmenter.crf, getattr(segmenter.shapes, "p_z", None)
     projects = shapes is None or (isinstance(shapes, CodedShape) and not shapes.searched)
     faults = {
         "a segmenter of two labels": segmenter.labels == 2,
@@ -180,7 +180,7 @@ def _check_segmenter(name, segmenter):
         if not fits:
             raise ValueError(f"SegmenterInPage: the page runs {wanted}; {name!r} is something else.")
     if shapes is not None:
-        export.check_unconditional(segmenter.prior)
+        export.check_unconditional(shapes.model)
 
 
 def _networks(model, masks, buffer):

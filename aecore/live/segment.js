@@ -252,10 +252,11 @@ export function build(spec, data, model, root) {
     spoken.element);
   const heed = () => { // what another view or Python has set
     if (telling) return;
-    const wanted = read(model.get("settings")), told = list(model.get("hints"), "hints", model.get("hints").length && n);
+    const wanted = read(model.get("settings")), told = list(model.get("hints"), "hints");
+    if (told.length) list(told, "hints", n);
     const next = [whole(model.get("picture"), "picture", 0, many - 1), names.indexOf(among(model.get("prior"), names, "prior"))];
     told.forEach((hint) => whole(hint, "A hint", -2, 1));
-    if (String(next) === String([shown, prior]) && String(told) === String(Array.from(hints)) && JSON.stringify(wanted) === JSON.stringify(settings)) return;
+    if (alike && String(next) === String([shown, prior]) && String(told) === String(Array.from(hints)) && JSON.stringify(wanted) === JSON.stringify(settings)) return;
     [[shown, prior], settings] = [next, wanted];
     hints.fill(-1);
     hints.set(told);
