@@ -93,19 +93,22 @@ def watch(context, allowed):
 
 @pytest.fixture(scope="session")
 def visit(site, browser):
-    """A context manager: visit(page, theme="light", width=1280, file=False, **context) -> (page, faults).
+    """A context manager: visit(page, theme="light", width=1280, file=False, rewrite=None, **context) -> (page, faults).
 
     The page is loaded, its formulas set, when it is handed over. `file` opens it from the disk, without the server;
-    `context` are options of playwright's `new_context`, such as has_touch or locale.
+    `rewrite` answers the requests for pages, as playwright's `route` wants it; `context` are options of its
+    `new_context`, such as has_touch or locale.
     """
 
     @contextmanager
-    def visit(name, theme="light", width=1280, file=False, **options):
+    def visit(name, theme="light", width=1280, file=False, rewrite=None, **options):
         base = f"{SITE.as_uri()}/" if file else site
         viewport = {"width": width, "height": HEIGHT.get(width, 900)}
         context = browser.new_context(viewport=viewport, color_scheme=theme, **options)
         try:
             faults = watch(context, base)
+            if rewrite:
+                context.route("**/*.html", rewrite)
             page = context.new_page()
             page.goto(base + name, wait_until="load")
             page.evaluate("async () => { await window.formulas; await document.fonts.ready }")

@@ -1,11 +1,14 @@
 """The figures of codes, each alone on a page: ellipses of q(z|x), traversals, tokens. Keras says what is right."""
 
+import base64
+import io
 import re
 
 import numpy as np
 import pytest
 from codes import small_vae, small_vq
 from living import centre, changes
+from PIL import Image
 from test_live import PARITY
 
 from aecore import widgets, widgets_codes
@@ -21,7 +24,7 @@ INK = """c => {
   context.fillStyle = "white";
   context.fillRect(0, 0, c.width, c.height);
   context.drawImage(c, 0, 0);
-  return [...context.getImageData(0, 0, c.width, c.height).data];
+  return copy.toDataURL().split(",")[1];
 }"""
 DECODE = """async ([text, spec, bytes, inputs]) => {
   const module = await import(URL.createObjectURL(new Blob([text], { type: "text/javascript" })));
@@ -32,7 +35,7 @@ DECODE = """async ([text, spec, bytes, inputs]) => {
 
 def inks(canvas):
     """Its colours, (h, w, 3), from 0 to 255."""
-    return np.reshape(canvas.evaluate(INK), (-1, int(canvas.get_attribute("width")), 4))[..., :3]
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(canvas.evaluate(INK)))))[..., :3].astype(int)
 
 
 def told(live, words):

@@ -1,12 +1,16 @@
 """Every page of the built book in a browser without a network: light and dark, on a phone and on a desk."""
 
 import pytest
-from living import figures
+from browsing import HEIGHT
+from living import STAND_IN, figures
+from test_live import faults_of, misses
 
 pytest_plugins = ["browsing"]
 pytestmark = pytest.mark.slow
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+STATES = (("light", 1280), ("dark", 390))
+SHARES = 4  # of the pages: two processes have about as much to do each
 OPTIONS = {
     "resultTypes": ["violations"],
     "preload": False,  # it would fetch the style sheets again, for a rule that is off
@@ -26,8 +30,8 @@ UNFOLD = """async () => {
   return figures.filter(e => !e.matches(".live-running")).map(e => "does not start: " + e.outerHTML.slice(0, 200));
 }"""
 # Half-way through a fade, colours are those of neither state.
-STILL = """() => Promise.all(document.getAnimations().filter(e => e.effect.getComputedTiming().endTime < 1e4)
-  .map(e => e.finished.catch(() => {})))"""
+STILL = """() => Promise.race([new Promise(done => setTimeout(done, 2000)), Promise.all(document.getAnimations()
+  .filter(e => e.effect.getComputedTiming().endTime < 1e4).map(e => e.finished.catch(() => {})))])"""
 # Spans of code of one class on one ground look alike: the first stands for all. Thousands of them took axe 8 seconds
 # a page. The formulas are left as they are, and the page is thrown away.
 ONE_OF_A_KIND = """() => {
@@ -62,30 +66,60 @@ def violations(page):
     return [f"{rule['impact']} {rule['id']}: {node['html'][:200]}" for rule in grave for node in rule["nodes"]]
 
 
-@pytest.mark.parametrize(("width", "first", "second"), [(390, "light", "dark"), (1280, "dark", "light")])
-def test_every_page_is_clean(visit, pages, width, first, second):
-    """Each page is loaded in one theme and follows the system to the other: both ways happen, each at one width."""
+def move(page, theme, width):
+    page.set_viewport_size({"width": width, "height": HEIGHT[width]})
+    page.emulate_media(color_scheme=theme)
+    page.wait_for_function("theme => document.documentElement.dataset.theme == theme", arg=theme)
+    page.evaluate(STILL)
+
+
+def unreadable(page, theme, width):
+    """What a reader cannot use or see on a page in one theme at one width."""
+    move(page, theme, width)
+    return [f"{theme}, {width}: {fault}" for fault in (*page.evaluate(WIDER), *violations(page))]
+
+
+def wrong_figures(page):
+    """What is wrong with the live figures of a page, which are brought to run; and with its print."""
+    running = list(figures(page))
+    found = [fault for figure in running for fault in faults_of(figure)]
+    found += [fault for i in range(len(running)) for fault in misses(page, i)]
+    page.emulate_media(media="print")
+    for figure in running:
+        if not figure.locator(STAND_IN).first.is_visible() or figure.locator(".live").is_visible():
+            found.append("a live figure is printed")
+    page.emulate_media(media="screen")
+    return found
+
+
+@pytest.mark.parametrize("share", range(SHARES))
+def test_every_page_is_clean(visit, pages, share):
+    """Each page is loaded on a desk or on a phone, and moves to the other, and to the other theme: by turns."""
     wrong = {}
-    for name in pages:
-        with visit(name, first, width) as (page, faults):
-            list(figures(page))  # those that run are part of the page
-            found = page.evaluate(UNFOLD)
+    for i, name in list(enumerate(pages))[share::SHARES]:
+        first, second = STATES if i // SHARES % 2 else STATES[::-1]
+        with visit(name, *first) as (page, faults):
+            found = wrong_figures(page) + page.evaluate(UNFOLD)
             page.evaluate(ONE_OF_A_KIND)
-            for theme in (first, second):
-                page.emulate_media(color_scheme=theme)
-                page.wait_for_function("theme => document.documentElement.dataset.theme == theme", arg=theme)
-                page.evaluate(STILL)
-                found += [f"{theme}: {fault}" for fault in (*page.evaluate(WIDER), *violations(page))]
-            found += page.evaluate(NAMELESS)
+            found += unreadable(page, *first) + unreadable(page, *second) + page.evaluate(NAMELESS)
         wrong[name] = faults + found
     assert not {name: found for name, found in wrong.items() if found}
 
 
-def test_every_page_opens_from_a_file(visit, pages):
+def test_the_frame_of_the_pages_is_clean_in_either_theme(visit):
+    """What all pages share differs most between a desk and a phone: the other two states, on one page."""
+    with visit("book/01_pca_to_autoencoders.html", "dark", 1280) as (page, faults):
+        page.evaluate(ONE_OF_A_KIND)
+        assert unreadable(page, "dark", 1280) + unreadable(page, "light", 390) == []
+    assert faults == []
+
+
+@pytest.mark.parametrize("share", range(SHARES))
+def test_every_page_opens_from_a_file(visit, pages, share):
     wrong = {}
-    for name in pages:
+    for name in pages[share::SHARES]:
         with visit(name, file=True) as (page, faults):
-            found = page.evaluate(LOADED)
+            found = page.evaluate(LOADED) + [fault for figure in figures(page) for fault in faults_of(figure)]
         wrong[name] = faults + found
     assert not {name: found for name, found in wrong.items() if found}
 
