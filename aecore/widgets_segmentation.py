@@ -63,6 +63,7 @@ class SegmenterInPage(Live):
         if not 1 <= len(segmenters) <= 4:
             raise ValueError(f"SegmenterInPage: wanted 1 to 4 segmenters, got {len(segmenters)}.")
         buffer, scores, mixtures, normal, networks, probes = export.Buffer(), [], [], [], {}, {}
+        coded = {}  # the networks of each model: segmenters may share one
         for k, (name, segmenter) in enumerate(segmenters.items()):
             _check_segmenter(name, segmenter)
             last = segmenter.course(images)[-1]
@@ -71,7 +72,8 @@ class SegmenterInPage(Live):
             scores.append(None if refitted else buffer.numbers(last["appearance"][..., 0] - last["appearance"][..., 1]))
             normal.append(isinstance(getattr(segmenter.shapes, "p_z", None), StandardNormal))
             if segmenter.shapes is not None:
-                parts = _networks(segmenter.shapes.model, last["q"][..., 1:], buffer)
+                model = segmenter.shapes.model
+                parts = coded[id(model)] = coded.get(id(model)) or _networks(model, last["q"][..., 1:], buffer)
                 networks |= {f"{part}_{k}": described for part, (described, _) in parts.items()}
                 probes |= {f"{part}_{k}": probe for part, (_, probe) in parts.items()}
         means = np.stack([s.mean_shape.log_s[..., 1] - s.mean_shape.log_s[..., 0] for s in segmenters.values()])

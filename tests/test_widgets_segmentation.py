@@ -43,6 +43,15 @@ def test_a_figure_carries_segmenters_and_what_they_saw(build):
     )  # fmt: skip
 
 
+def test_a_model_travels_once(build):
+    ae = coded(build)
+    one, two = (
+        SegmenterInPage({str(w): segmenter(ae, prior_weight=w) for w in weights}, X) for weights in ([1], [1, 2])
+    )
+    assert two.spec["encoder_0"] == two.spec["encoder_1"]
+    assert len(two.data) - len(one.data) < 1500  # the scores and the mean shape
+
+
 def test_a_single_segmenter_needs_no_name_and_no_truth():
     figure = SegmenterInPage(segmenter(), X)
     assert figure.spec["priors"] == ["segmenter"]
