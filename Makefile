@@ -49,14 +49,14 @@ check: lint
 	KERAS_BACKEND=tensorflow $(PYTEST) -n 2 -m 'not slow'
 
 test: check
-	KERAS_BACKEND=jax $(PYTEST) -n 2 -m 'not slow'
+	KERAS_BACKEND=jax $(PYTEST) -n 2 -m 'not slow and not any_backend'
 	AECORE_PROFILE=quick $(PYTEST) -p tools.recording $(NBVAL) book/*.ipynb book/exercises/*.ipynb book/solutions/*.ipynb
 	$(BIN)/python tools/build.py
-	$(PYTEST) -m slow -n 2 --dist loadfile --ignore tests/test_grading.py
+	$(PYTEST) -m slow -n 2 --dist worksteal --ignore tests/test_grading.py
 	$(PYTEST) -m slow tests/test_grading.py
 
 browser-test: html
-	$(PYTEST) -n 2 --dist loadfile -m slow tests/test_live*.py tests/test_pages.py tests/test_learn.py tests/test_train_in_page.py tests/test_quiz.py
+	$(PYTEST) -n 2 --dist worksteal -m slow tests/test_live*.py tests/test_pages.py tests/test_learn.py tests/test_train_in_page.py tests/test_quiz.py
 
 lab: $(READY)
 	$(BIN)/jupyter lab book

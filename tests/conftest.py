@@ -1,5 +1,6 @@
 """What the tests share: small data, small models, and a way to run Python in another process."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -19,6 +20,17 @@ from aecore.networks import mlp_decoder, mlp_encoder
 
 ROOT = Path(__file__).parents[1]
 pytest_plugins = ["browsing", "living"]  # of the tests in a browser
+# Files whose tests compute nothing with Keras, or the same on any backend: `make test` runs them once.
+ANY_BACKEND = (
+    "assign", "book", "data", "downloads", "metrics", "metrics_codes", "notebooks", "outlines", "quiz", "recording",
+    "structure", "synthetic",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.stem.removeprefix("test_") in ANY_BACKEND or "elsewhere" in item.fixturenames:
+            item.add_marker("any_backend")  # those that run the other backend themselves compare the two
 
 
 @pytest.fixture(scope="session")
@@ -70,3 +82,25 @@ def python():
         return done
 
     return python
+
+
+@pytest.fixture(scope="session")
+def elsewhere(tmp_path_factory, python):
+    """A function that hands models to the other backend: elsewhere(__file__, {name: model}) -> folder.
+
+    They lie in the folder as name.keras while the file runs as a script, in a process of its own; it is told the
+    folder, and leaves there what it found. JAX compiles with all optimisations, as for a reader, unless `fast` is said.
+    """
+    other = {"tensorflow": "jax", "jax": "tensorflow"}[keras.backend.backend()]
+
+    def elsewhere(script, models, fast=False):
+        if importlib.util.find_spec(other) is None:
+            pytest.skip(f"NO PARITY WAS TESTED: {other} is not installed")
+        folder = tmp_path_factory.mktemp("parity")
+        for name, model in models.items():
+            model.save(folder / f"{name}.keras")
+        settings = {"JAX_DISABLE_MOST_OPTIMIZATIONS": str(int(fast)), "PYTHONPATH": str(ROOT)}
+        python(script, folder, KERAS_BACKEND=other, **settings)
+        return folder
+
+    return elsewhere

@@ -1,6 +1,5 @@
 """Flows against the closed form of a flow between Gaussians, laws of symmetry, and the other backend."""
 
-import importlib.util
 import math
 import sys
 from pathlib import Path
@@ -16,7 +15,6 @@ from aecore.flow import Flow, straightness
 from aecore.metrics import frechet_distance
 from aecore.networks import mlp_encoder
 
-OTHER = {"tensorflow": "jax", "jax": "tensorflow"}[keras.backend.backend()]
 R = np.array([[1, 0.6, 0.3], [0.6, 1, 0.5], [0.3, 0.5, 1]])  # codes' correlations
 C, U = np.linalg.eigh(R)
 MEAN, SCALE = np.array([2.0, -1, 0]), np.array([0.5, 3, 1])
@@ -263,14 +261,11 @@ def even_times(shape, seed=None):
     return ops.convert_to_tensor(np.linspace(0, 1, *shape), "float32")
 
 
-def test_both_backends_agree(tmp_path, python, monkeypatch):
-    if importlib.util.find_spec(OTHER) is None:
-        pytest.skip(f"NO PARITY WAS TESTED: {OTHER} is not installed")
-    small(classes=2).save(tmp_path / "flow.keras")
-    python(Path(__file__), tmp_path, KERAS_BACKEND=OTHER, JAX_DISABLE_MOST_OPTIMIZATIONS="0")
+def test_both_backends_agree(elsewhere, monkeypatch):
+    folder = elsewhere(__file__, {"flow": small(classes=2)})
     monkeypatch.setattr(keras.random, "uniform", even_times)
-    theirs = np.load(tmp_path / "seen.npz")
-    for name, ours in seen(tmp_path / "flow.keras").items():
+    theirs = np.load(folder / "seen.npz")
+    for name, ours in seen(folder / "flow.keras").items():
         np.testing.assert_allclose(ours, theirs[name], rtol=1e-5, atol=1e-5, err_msg=name)
 
 

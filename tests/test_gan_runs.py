@@ -3,7 +3,6 @@
 This file, run as a script under the other backend, loads each variant, trains it and saves it again.
 """
 
-import importlib.util
 import sys
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from aecore.adversarial import R1, GradientPenalty, Hinge, LeastSquares, Minimax
 from aecore.gan import GAN
 from aecore.networks import conv_decoder, conv_encoder, mlp_decoder, mlp_encoder, projection_critic
 
-OTHER = {"tensorflow": "jax", "jax": "tensorflow"}[keras.backend.backend()]
 SHAPE, CLASSES = (8, 8, 1), 10
 numpy = keras.ops.convert_to_numpy
 
@@ -101,14 +99,8 @@ def other_side(folder):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, python):
-    if importlib.util.find_spec(OTHER) is None:
-        pytest.skip(f"NO PARITY WAS TESTED: {OTHER} is not installed")
-    folder = tmp_path_factory.mktemp("parity")
-    for name, make in VARIANTS.items():
-        compiled(make()).save(folder / f"{name}.keras")
-    python(Path(__file__), folder, KERAS_BACKEND=OTHER, PYTHONPATH=str(Path(__file__).parents[1]))
-    return folder
+def folder(elsewhere):
+    return elsewhere(__file__, {name: compiled(make()) for name, make in VARIANTS.items()}, fast=True)
 
 
 @pytest.mark.parametrize("name", VARIANTS)

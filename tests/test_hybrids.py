@@ -1,6 +1,5 @@
 """Autoencoders with a critic: known optima, verbs, files, and the other backend."""
 
-import importlib.util
 import sys
 from pathlib import Path
 
@@ -15,8 +14,6 @@ from aecore.hybrids import VAEGAN, AdversarialAutoencoder, BiGAN
 from aecore.networks import conv_decoder, mlp_decoder, mlp_encoder
 from aecore.objectives import Bernoulli, Gaussian
 from aecore.training import fingerprint
-
-OTHER = {"tensorflow": "jax", "jax": "tensorflow"}[keras.backend.backend()]
 
 # --- known optima ------------------------------------------------------------------------------------
 
@@ -177,14 +174,9 @@ def trained(path):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, python):
-    if importlib.util.find_spec(OTHER) is None:
-        pytest.skip(f"NO PARITY WAS TESTED: {OTHER} is not installed")
-    folder = tmp_path_factory.mktemp("parity")
-    for name, make in KINDS.items():
-        with_sgd(make(), RATE / 5).save(folder / f"{name}.keras")  # larger steps make rounding errors grow
-    python(Path(__file__), folder, KERAS_BACKEND=OTHER, JAX_DISABLE_MOST_OPTIMIZATIONS="0")
-    return folder
+def folder(elsewhere):
+    slow = lambda model: with_sgd(model, RATE / 5)  # larger steps make rounding errors grow
+    return elsewhere(__file__, {name: slow(make()) for name, make in KINDS.items()})
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -5,7 +5,6 @@ it and saves it again. Tolerances: 1e-4 of the size of what is compared, of loss
 1e-5 of pixels and log-likelihoods after loading a file of the other backend.
 """
 
-import importlib.util
 import sys
 from pathlib import Path
 
@@ -19,7 +18,6 @@ from aecore.layers import TopK
 from aecore.networks import conv_decoder, conv_encoder, mlp_decoder, mlp_encoder
 from aecore.objectives import L1, L2, Bernoulli, Categorical, Contractive, Gaussian, KLSparsity
 
-OTHER = {"tensorflow": "jax", "jax": "tensorflow"}[keras.backend.backend()]
 RATE = 1e-3
 
 
@@ -89,17 +87,12 @@ def other_side(folder):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, python):
-    if importlib.util.find_spec(OTHER) is None:
-        pytest.skip(f"NO PARITY WAS TESTED: {OTHER} is not installed")
-    folder = tmp_path_factory.mktemp("parity")
-    for name, make in VARIANTS.items():
-        ae = make()
+def folder(elsewhere):
+    models = {name: make() for name, make in VARIANTS.items()}
+    for ae in models.values():
         ae.compile(keras.optimizers.Adam())
-        ae.optimizer.build(ae.trainable_variables)
-        ae.save(folder / f"{name}.keras")
-    python(Path(__file__), folder, KERAS_BACKEND=OTHER, JAX_DISABLE_MOST_OPTIMIZATIONS="0")  # as a reader runs it
-    return folder
+        ae.build_optimizer()
+    return elsewhere(__file__, models)
 
 
 @pytest.mark.parametrize("name", VARIANTS)

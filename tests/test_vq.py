@@ -1,6 +1,5 @@
 """The autoencoder of tokens and their prior against enumeration, a law of causality, and the other backend."""
 
-import importlib.util
 import itertools
 import sys
 from pathlib import Path
@@ -16,7 +15,6 @@ from aecore.objectives import Bernoulli, SquaredError
 from aecore.quantisers import FSQ, VectorQuantiser
 from aecore.vq import VQVAE, CodePrior
 
-OTHER = {"tensorflow": "jax", "jax": "tensorflow"}[keras.backend.backend()]
 rng = np.random.default_rng(12)
 
 
@@ -130,17 +128,10 @@ def other_side(folder):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, python, x):
-    if importlib.util.find_spec(OTHER) is None:
-        pytest.skip(f"NO PARITY WAS TESTED: {OTHER} is not installed")
-    folder = tmp_path_factory.mktemp("parity")
-    for name, make in QUANTISERS.items():
-        small(make()).save(folder / f"{name}.keras")
+def folder(elsewhere):
     prior = CodePrior((2, 2), 3, width=8, heads=2, blocks=1)
     prior.compile(keras.optimizers.SGD(0.01))
-    prior.save(folder / "prior.keras")
-    python(Path(__file__), folder, KERAS_BACKEND=OTHER, JAX_DISABLE_MOST_OPTIMIZATIONS="0")
-    return folder
+    return elsewhere(__file__, {**{name: small(make()) for name, make in QUANTISERS.items()}, "prior": prior})
 
 
 @pytest.mark.parametrize("name", PARITY)
