@@ -40,7 +40,7 @@ def segmenter(prior=None, channels=3, **more):
     """Fitted to the masks of `pictures`, with an appearance that is given."""
     _, masks = pictures(channels=channels)
     crf = DenseCRF(4, 2.0, 1.0, position=3.0, colour=0.25, spatial_width=1.5, damping=0.2)
-    parts = {"crf": crf, "appearance": Given(logits(masks)), "rounds": 3, **more}
+    parts = {"crf": crf, "appearance": Given(logits(masks)), "rounds": 3, "border": 0.125, **more}
     return Segmenter(prior, **parts).fit(masks)
 
 

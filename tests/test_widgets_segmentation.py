@@ -24,7 +24,7 @@ def test_a_figure_carries_segmenters_and_what_they_saw(build):
     figure = SegmenterInPage(given, X, MASKS)
     spec, data = figure.spec, figure.data
     assert (spec["priors"], spec["normal"]) == (["mean", "ae", "vae"], [False, False, True])
-    assert (spec["rounds"], spec["sweeps"], spec["border"], spec["spatial_width"]) == (3, 4, 1, 1.5)
+    assert (spec["rounds"], spec["sweeps"], spec["border"], spec["spatial_width"]) == (3, 4, 0.125, 1.5)
     assert "encoder_0" not in spec
     assert spec["encoder_1"]["input"] == [8, 8, 1]
     assert (spec["decoder_2"]["input"], spec["encoder_2"]["layers"][-1]["units"]) == ([3], 6)

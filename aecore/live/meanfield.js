@@ -74,11 +74,12 @@ export function shapes(mean, normal, encoder, decoder) {
 }
 
 /** A picture to be segmented, with what inference and energy share. `look(q, seen)` gives the logits of the appearance, `project(q)` the shape;
- *  `hints` are 1 object, 0 background, -2 hidden, -1 none; `border` pixels along the edge are background, unless there is a hint. */
+ *  `hints` are 1 object, 0 background, -2 hidden, -1 none; `border`, a share of each side, is background along the edges where no hint says otherwise. */
 export function segmentation({ look, hints, kernel, mean, project, border, appearance, lam, rounds, sweeps, damping }, [height, width]) {
   const seen = Array.from(hints, (hint) => hint !== -2), total = sum(times(kernel, new Float64Array(hints.length).fill(1)));
+  const [top, left] = [height, width].map((side) => Math.floor(border * side));
   const told = Float64Array.from(hints, (hint, i) => { // logits that exclude a label
-    const [y, x] = [Math.floor(i / width), i % width], inside = y >= border && x >= border && y < height - border && x < width - border;
+    const [y, x] = [Math.floor(i / width), i % width], inside = y >= top && x >= left && y < height - top && x < width - left;
     return hint >= 0 ? HINT * (2 * hint - 1) : inside ? 0 : -HINT;
   });
   const looks = (q) => look(q, seen).map((score, i) => (seen[i] ? Math.max(-CLIP, Math.min(CLIP, score)) : 0));

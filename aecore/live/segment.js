@@ -45,8 +45,8 @@ export function carried(spec, data) {
   const fixed = list(spec.scores, "scores", names.length).map((entry) => entry && array(entry, "scores", data, [many, height, width]));
   const mixtures = list(spec.mixtures, "mixtures", names.length).map((given, k) => fixed[k] ? null : Object.fromEntries(Object.entries(MIXTURE).map(([name, [low, high]]) =>
     [name, within(own(given ?? {}, name), low, high, name)])));
-  const [rounds, sweeps, border] = [["rounds", 1, 20], ["sweeps", 1, 50], ["border", 0, 8]].map(([name, low, high]) => whole(spec[name], name, low, high));
-  const spread = within(spec.spatial_width, 0.1, 64, "spatial_width"), row = (values, i, size = n) => values.subarray(i * size, (i + 1) * size);
+  const [rounds, sweeps] = [["rounds", 1, 20], ["sweeps", 1, 50]].map(([name, low, high]) => whole(spec[name], name, low, high));
+  const spread = within(spec.spatial_width, 0.1, 64, "spatial_width"), border = within(spec.border, 0, 0.5, "border"), row = (values, i, size = n) => values.subarray(i * size, (i + 1) * size);
   const projects = names.map((_, k) => {
     const parts = [`encoder_${k}`, `decoder_${k}`], some = parts.some((name) => spec[name] !== undefined);
     return shapes(row(means, k), normal[k] === true, ...(some ? parts.map((name) => network(spec[name], name, data)) : []));
