@@ -129,7 +129,7 @@ class Blobs(_Corruption):
         seed.
     Shapes: (b, h, w, c) -> (b, h, w, c); each channel gets its own blobs.
     Raises: ValueError where share or grid is out of range.
-    Source: denoising of label maps as in Painchaud et al. 2020 and Larrazabal et al. 2020. Chapter 17.
+    Source: Larrazabal et al. 2020, who denoise label maps. Differs: smooth blobs in place of their shapes. Chapter 17.
     """
 
     def __init__(self, share=0.4, grid=8, seed=0, **kwargs):

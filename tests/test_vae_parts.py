@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from aecore import VAE, data
+from aecore.corruption import Mask
 from aecore.distributions import MixturePrior, StandardNormal, VampPrior
 from aecore.networks import conv_decoder, conv_encoder, mlp_decoder, mlp_encoder
 from aecore.objectives import Bernoulli, Categorical, Gaussian, SquaredError
@@ -35,6 +36,7 @@ VARIANTS = {
     "conditional": lambda: dense(c=10, likelihood=Gaussian(0.3, learned=True)),
     "symbols": lambda: dense(k=3, likelihood=Categorical(3)),
     "tossed": lambda: dense(binarise=True),
+    "denoising": lambda: dense(corruption=Mask(0.3, patch=2, seed=4)),
     "grey, convolution": lambda: convolutional(grey=True, likelihood=Bernoulli()),
 }
 
@@ -230,3 +232,16 @@ def test_conditions_that_do_not_fit_are_refused(labels, message, x, y):
         model.decode(np.zeros((60, 3), "float32"), condition=labels)
     with pytest.raises(ValueError, match=message):
         model.sample(60, condition=labels)
+
+
+def test_a_corruption_changes_what_the_encoder_sees_in_training_and_not_what_is_wanted(x):
+    x = np.round(x)
+    blind = dense(corruption=Mask(1.0))
+    seen = blind(keras.ops.convert_to_tensor(x), training=True)
+    nothing = blind.posterior(keras.ops.zeros_like(x))
+    np.testing.assert_allclose(seen["q"].mean, nothing.mean, atol=1e-6)
+    np.testing.assert_array_equal(seen["x"], x)
+    still = blind(keras.ops.convert_to_tensor(x), training=False)
+    np.testing.assert_allclose(still["q"].mean, blind.encode(x).mean, atol=1e-5)
+    with pytest.raises(TypeError, match=r"corruption wants a Layer such as Blobs\(\)"):
+        dense(corruption="blobs")
