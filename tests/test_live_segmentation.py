@@ -180,7 +180,7 @@ def test_rounds_show_the_course(stand, segments, rounds):
         maps = live.locator(".course canvas")
         assert maps.count() == 12
         for key, r in (("Home", 0), ("End", 2)):
-            live.get_by_label("round").press(key)
+            live.get_by_label("round", exact=True).press(key)
             for k, truth in enumerate(segments.values()):
                 believed = truth.course(X)[r]
                 np.testing.assert_allclose(seen(maps.nth(4 * k + 1)), believed["prior"][0, ..., 1].ravel(), atol=0.035)
