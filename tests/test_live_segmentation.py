@@ -32,21 +32,32 @@ def rounds(segments):
     return InferenceRounds({name: s.course(X) for name, s in segments.items()}, X, MASKS)
 
 
+def numbers(text):
+    return [float(n) for n in re.findall(r"-?\d+\.?\d*", text)]
+
+
+def map_of(live, place=0):
+    """The map of q, or another one, once it has been inferred."""
+    live.page.wait_for_timeout(100)
+    return seen(live.locator(".maps canvas").nth(place))
+
+
 def test_the_picture_in_the_page_is_that_mask(stand, segments, figure):
     with stand(figure) as (_, live, faults):
         for name, truth in segments.items():
             choose(live, "shape prior", name)
             last = truth.course(X)[-1]
             for place, key in enumerate(("q", "prior")):
-                shown = seen(live.locator(".maps canvas").nth(place))
-                np.testing.assert_allclose(shown, last[key][0, ..., 1].ravel(), atol=0.01)
+                np.testing.assert_allclose(map_of(live, place), last[key][0, ..., 1].ravel(), atol=0.01)
         live.get_by_role("button", name="picture 2").click()
         choose(live, "shape prior", "mean")
         q = segments["mean"].predict_proba(X)[1, ..., 1]
-        np.testing.assert_allclose(seen(live.locator(".maps canvas").first), q.ravel(), atol=0.01)
+        np.testing.assert_allclose(map_of(live), q.ravel(), atol=0.01)
         said = live.locator(".readout").inner_text()
         overlap = metrics_masks.iou(MASKS[1:2], (q > 0.5)[None])[0]
-        assert said == f"round 3, sweep 4: object {100 * (q > 0.5).mean():.0f} %, IoU {overlap:.2f}"
+        assert said.startswith("round 3, sweep 4: object ")
+        assert numbers(said)[2:] == pytest.approx([100 * (q > 0.5).mean(), overlap], abs=0.51, rel=0)
+        assert numbers(said)[3] == pytest.approx(overlap, abs=0.0051)
         terms = segments["mean"].energy(X, segments["mean"].predict(X))
         cells = live.locator("table tr", has_text="total").locator("td").all_inner_texts()
         assert float(cells[0]) == pytest.approx(terms["total"][1], abs=0.15)
@@ -57,7 +68,8 @@ def test_the_picture_in_the_page_is_that_mask(stand, segments, figure):
 
 
 def share(live):
-    """How much of the picture is object, percent."""
+    """How much of the picture is object, percent, once it has been inferred."""
+    live.page.wait_for_timeout(100)
     return int(re.search(r"object (\d+) %", live.locator(".readout").inner_text()).group(1))
 
 
@@ -73,7 +85,7 @@ def still(page):
 
 def test_a_hint_is_painted_and_the_mask_settles(stand, figure):
     with stand(figure) as (page, live, faults):
-        board, q = live.get_by_role("application"), live.locator(".maps canvas").first
+        board = live.get_by_role("application")
         before = share(live)
         press(live, "background")
         page.mouse.move(*at(board, 2, 2))
@@ -84,15 +96,15 @@ def test_a_hint_is_painted_and_the_mask_settles(stand, figure):
         assert len(sweeps) > 2, "the mask is seen to settle"
         still(page)
         assert share(live) < before
-        assert (seen(q).reshape(8, 8)[[2, 3, 4, 5], [2, 3, 4, 5]] < 0.01).all()
+        assert (map_of(live).reshape(8, 8)[[2, 3, 4, 5], [2, 3, 4, 5]] < 0.01).all()
         press(live, "object")
         page.mouse.click(*at(board, 7, 7))  # also at the border
         still(page)
-        assert (seen(q).reshape(8, 8)[6:, 6:] > 0.99).all()
+        assert (map_of(live).reshape(8, 8)[6:, 6:] > 0.99).all()
         press(live, "erase")
         page.mouse.click(*at(board, 7, 7))
         still(page)
-        assert seen(q).reshape(8, 8)[7, 7] < 0.01
+        assert map_of(live).reshape(8, 8)[7, 7] < 0.01
         press(live, "Clear")
         assert share(live) == before
         press(live, "hide")
@@ -134,25 +146,24 @@ def test_painting_by_keyboard_and_finger(stand, figure):
 def test_every_dial_counts_and_they_go_back(stand, figure):
     with stand(figure) as (page, live, faults):
         choose(live, "shape prior", "mean")
-        q = live.locator(".maps canvas").first
-        start = seen(q)
+        start = map_of(live)
         names = live.locator(".dials .slider label").all_inner_texts()
         assert len(names) == 7
         for name in set(names) - {"damping"}:  # where it settles, damping does not change
             live.get_by_label(name).press("End")
-            assert not np.array_equal(seen(q), start), name
+            assert not np.array_equal(map_of(live), start), name
             press(live, "Dials back")
-            np.testing.assert_array_equal(seen(q), start)
+            np.testing.assert_array_equal(map_of(live), start)
         live.get_by_label("damping").press("End")
         live.get_by_label("sweep", exact=True).press("Home")
         assert live.locator(".readout").inner_text().startswith("round 1, sweep 0")
-        first = seen(q)
+        first = map_of(live)
         live.get_by_label("sweep", exact=True).press("ArrowRight")
-        slow = np.abs(seen(q) - first).max()
+        slow = np.abs(map_of(live) - first).max()
         press(live, "Dials back")
         live.get_by_label("sweep", exact=True).press("Home")
         live.get_by_label("sweep", exact=True).press("ArrowRight")
-        assert slow < np.abs(seen(q) - first).max()
+        assert slow < np.abs(map_of(live) - first).max()
         press(live, "Play")
         still(page)
         assert live.locator(".readout").inner_text().startswith("round 3, sweep 4")
@@ -168,7 +179,7 @@ def test_without_shape_or_neighbours_each_pixel_is_alone(stand, figure):
         logits = np.clip(segmenter().appearance.log_p[0, ..., 1], -8, 8)
         odds = 1 / (1 + np.exp(-figure.settings["appearance_weight"] * logits))
         odds[[0, -1]] = odds[:, [0, -1]] = 0  # the border
-        np.testing.assert_allclose(seen(live.locator(".maps canvas").first), odds.ravel(), atol=0.01)
+        np.testing.assert_allclose(map_of(live), odds.ravel(), atol=0.01)
     assert faults == []
 
 
@@ -187,7 +198,9 @@ def test_rounds_show_the_course(stand, segments, rounds):
                 np.testing.assert_allclose(seen(maps.nth(4 * k + 2)), believed["q"][0, ..., 1].ravel(), atol=0.035)
                 overlap = metrics_masks.iou(MASKS[:1], believed["q"].argmax(-1)[:1])[0]
                 text = live.locator(".course .row").nth(k).inner_text()
-                assert text == f"{list(segments)[k]} IoU {overlap:.2f}, F {believed['free_energy'][0]:.0f}"
+                assert text.startswith(f"{list(segments)[k]} IoU")
+                assert numbers(text) == pytest.approx([overlap, believed["free_energy"][0]], abs=0.51)
+                assert numbers(text)[0] == pytest.approx(overlap, abs=0.0051)
             told(live, f"round {r + 1}. mean: IoU")
         assert changes(live, lambda: live.get_by_role("button", name="picture 2").click())
         believed = segments["ae"].course(X)[2]["q"][1, ..., 1].ravel()
