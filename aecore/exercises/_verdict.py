@@ -5,7 +5,9 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-CHAPTERS = {"preface": "the preface"} | {f"ch{n:02d}": f"chapter {n}" for n in (1, 2, 3, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)}
+CHAPTERS = {"preface": "the preface"} | {
+    f"ch{n:02d}": f"chapter {n}" for n in (1, 2, 3, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)
+}
 VERDICTS = {True: "✓ passed", False: "✗ not yet", None: "noted"}
 
 
