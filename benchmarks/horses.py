@@ -331,7 +331,8 @@ def merge(rows):
         record = {
             "figure": "intersection over union of the horse, mean over 60 test pictures; `error` is its standard error",
             "masks": "learnt from so many; 28 others to stop and choose on", "hole": f"{HOLE} of the side",
-            "energy": ENERGY, "colours": COLOURS, "field": NEAR, "device": device(), "date": time.strftime("%Y-%m-%d"), "backend": _backend.version(),
+            "energy": ENERGY, "colours": COLOURS, "field": NEAR, "device": device(),
+            "date": time.strftime("%Y-%m-%d"), "backend": _backend.version(),
             "versions": {"aecore": aecore.__version__, **versions()}, "rows": [kept[k] for k in sorted(kept)],
         }  # fmt: skip
         half = RESULTS.with_suffix(".half")
