@@ -188,7 +188,7 @@ def _check_segmenter(name, segmenter):
 def _networks(model, masks, buffer):
     """Encoder and decoder of a model of masks: part -> (as `export.network`, probe). Args: masks, typical q."""
     encode = lambda x: keras.ops.convert_to_numpy(model.encoder(x.reshape(-1, *model.shape), training=False))
-    codes, paper = export.posterior(model.encode(masks))[0], np.repeat([[0.0], [1.0]], masks[0].size, axis=1)
+    codes, paper = CodedShape(model).encode(masks).mean, np.repeat([[0.0], [1.0]], masks[0].size, axis=1)
     ends = np.stack([codes.min(axis=0) - 0.5, codes.max(axis=0) + 0.5])
     return {
         "encoder": (export.network(model.encoder, buffer), export.probe(encode, paper, buffer)),
