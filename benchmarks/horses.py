@@ -52,8 +52,8 @@ CURVES = ("mean", "denoising", "vae", "unet")  # groups whose little-data curves
 OCCLUDED = ("mean", "plain", "denoising", "vae", "unet")
 HOLE = 0.35
 ENERGY = {"appearance_weight": 0.4, "prior_weight": 0.6}
-COLOURS = {"regulariser": 1e-4, "position": 1.0}  # of ColourMixture
-NEAR = {"sweeps": 3, "position": 4, "colour": 4 / 255}  # of DenseCRF at 32 x 32
+COLOURS = {"regulariser": 2e-5, "position": 1.5}  # of ColourMixture
+NEAR = {"sweeps": 3, "position": 8.0}  # of DenseCRF at 32 x 32
 COPIES, PASSES, BATCH = 40, 15, 64  # of each of 140 masks, and of all copies; fewer masks get more copies
 
 
