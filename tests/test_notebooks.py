@@ -110,3 +110,9 @@ def test_no_path_of_anyones_machine(notebook):
 def test_every_notebook_is_in_the_contents():
     contents = (BOOK.parent / "_toc.yml").read_text("utf8")
     assert [name for name in NAMES if not re.search(rf"\bbook/{name}\b", contents)] == []
+
+
+def test_labels_of_exercises_are_given_once():
+    given = [label for path in NOTEBOOKS for label in re.findall(r":label: ([\w-]+)", path.read_text("utf8"))]
+    assert given
+    assert {label for label in given if given.count(label) > 1} == set()
