@@ -25,7 +25,8 @@ COLAB_NOTEBOOKS = sorted(str(path.relative_to(ROOT / "book")) for part in PARTS 
 # The versions that Colab had on 2026-08-19; Python 3.13 there. What is not pinned comes along as it is now.
 COLAB = (
     "tensorflow==2.20.0", "keras==3.13.2", "numpy==2.1.3", "jax==0.7.2", "matplotlib==3.10.0", "scikit-learn==1.6.1",
-    "scikit-image", "ipywidgets==7.7.1", "ipython==7.34.0", "ipykernel==6.17.1", "anywidget==0.9.21", "setuptools>=77",
+    "scikit-image", "opencv-python-headless", "ipywidgets==7.7.1", "ipython==7.34.0",
+    "ipykernel==6.17.1", "anywidget==0.9.21", "setuptools>=77",
 )  # fmt: skip
 
 
@@ -263,7 +264,7 @@ def test_colab_versions(copy, monkeypatch, chapter):
     after = subprocess.run(listing, check=True, capture_output=True).stdout
     assert "TensorFlow 2.20.0" in printed
     assert f"{folder}" in printed.strip().split("\n")[-1]
-    assert after == before  # nothing that Colab had was moved
+    assert set(before.split(b"\n")) <= set(after.split(b"\n"))  # nothing that Colab had was moved
     print(printed)
 
 
