@@ -32,6 +32,8 @@ UNFOLD = """async () => {
 # Half-way through a fade, colours are those of neither state.
 STILL = """() => Promise.race([new Promise(done => setTimeout(done, 2000)), Promise.all(document.getAnimations()
   .filter(e => e.effect.getComputedTiming().endTime < 1e4).map(e => e.finished.catch(() => {})))])"""
+# 0.3 s after a resize the theme lets keys reach what scrolls. Printing, where nothing does, has undone that.
+RESIZED = """() => new Promise(done => { dispatchEvent(new Event("resize")); setTimeout(done, 400) })"""
 # Spans of code of one class on one ground look alike: the first stands for all. Thousands of them took axe 8 seconds
 # a page. The formulas are left as they are, and the page is thrown away.
 ONE_OF_A_KIND = """() => {
@@ -70,6 +72,7 @@ def move(page, theme, width):
     page.set_viewport_size({"width": width, "height": HEIGHT[width]})
     page.emulate_media(color_scheme=theme)
     page.wait_for_function("theme => document.documentElement.dataset.theme == theme", arg=theme)
+    page.evaluate(RESIZED)
     page.evaluate(STILL)
 
 

@@ -90,5 +90,5 @@ def test_colours_are_fitted_as_in_python(stand, build):
         for i, page_says in enumerate(found):
             apart = np.abs(np.reshape(page_says["q"][-1], (8, 8)) - course[-1]["q"][i, ..., 1])
             assert apart.mean() < 0.01, apart
-            assert page_says["energy"]["appearance"] == pytest.approx(energy["appearance"][i], rel=0.02)
+            assert page_says["energy"]["appearance"] == pytest.approx(energy["appearance"][i], rel=0.02, abs=0.05)
             assert page_says["free"] == pytest.approx(course[-1]["free_energy"][i], rel=0.01)
