@@ -221,15 +221,7 @@ class GAN(Game):
         def errors(z):
             return sum_over_event(ops.square(target - _run(self.sampler, z, condition, training=False)))
 
-        def move(i, state):  # Adam: Kingma and Ba 2015, algorithm 1
-            z, m, v = state
-            _, g = _backend.input_gradient(lambda z: ops.sum(errors(z)), z)
-            m, v, t = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * ops.square(g), ops.cast(i + 1, z.dtype)
-            rate = learning_rate * ops.sqrt(1 - 0.999**t) / (1 - 0.9**t)
-            return z - rate * m / (ops.sqrt(v) + 1e-8), m, v
-
-        z = ops.tile(starts, (b, 1))
-        z, _, _ = ops.fori_loop(0, steps, move, (z, ops.zeros_like(z), ops.zeros_like(z)))
+        z = _backend.descend(errors, ops.tile(starts, (b, 1)), steps, learning_rate)
         best = ops.argmin(ops.reshape(errors(z), (b, s)), axis=1)
         return ops.take_along_axis(ops.reshape(z, (b, s, self.code_size)), best[:, None, None], axis=1)[:, 0]
 

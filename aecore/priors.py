@@ -146,15 +146,7 @@ class CodedShape:
             cost = -ops.sum(target * ops.log(self._shares(pixels)), axis=(1, 2, 3))
             return cost if self.p_z is None else cost + inverse_weight * self._surprise(z)
 
-        def move(i, state):  # Adam: Kingma and Ba 2015, algorithm 1
-            z, m, v = state
-            _, g = _backend.input_gradient(lambda z: ops.sum(costs(z)), z)
-            m, v, t = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * ops.square(g), ops.cast(i + 1, z.dtype)
-            rate = learning_rate * ops.sqrt(1 - 0.999**t) / (1 - 0.9**t)
-            return z - rate * m / (ops.sqrt(v) + 1e-8), m, v
-
-        z = ops.reshape(starts, (-1, d))
-        z, _, _ = ops.fori_loop(0, steps, move, (z, ops.zeros_like(z), ops.zeros_like(z)))
+        z = _backend.descend(costs, ops.reshape(starts, (-1, d)), steps, learning_rate)
         order = ops.argsort(ops.reshape(costs(z), (b, s)), axis=1)
         return ops.take_along_axis(ops.reshape(z, (b, s, d)), order[..., None], axis=1)
 
