@@ -8,7 +8,7 @@ from aecore.appearance import ColourMixture
 from aecore.corruption import moved_copies
 from aecore.data import check_examples, check_whole
 from aecore.dense import DenseCRF
-from aecore.inference import Scene, check_map, check_pictures, softmax
+from aecore.inference import Scene, check_hints, check_map, check_pictures, softmax
 from aecore.metrics_masks import iou
 from aecore.priors import CodedShape, MeanShape, as_pictures, centred
 from aecore.regions import check_masks, check_pairs
@@ -150,7 +150,8 @@ class Segmenter:
             images: (n, h, w, c) in [0, 1].
             known: (n, h, w) booleans, False where something else hides what is to be labelled: there neither colours
                 nor neighbours count, and the shape alone speaks. None: all is seen.
-            hints: (n, h, w) whole numbers, a label that the pixel has, or -1. None: no hints.
+            hints: (n, h, w) whole numbers, a label that the pixel has, or -1; or (n, h, w, k) floats, what each label
+                costs there, nats. None: no hints.
         Returns: q, (n, h, w, k), float32, sums to 1 over k.
         Raises: ValueError where sizes do not fit one another, or the prior, or nothing was fitted.
         """
@@ -272,7 +273,7 @@ class Segmenter:
                     f"{x.shape[1]} x {x.shape[2]}. Resize the images, or learn shapes at their size."
                 )
         known = check_map(known, x.shape[:3], "b", "known", name)
-        hints = check_map(hints, x.shape[:3], "iu", "hints", name, -1, self.labels - 1)
+        hints = check_hints(hints, (*x.shape[:3], self.labels), name)
         step = max(1, PIXELS // (x.shape[1] * x.shape[2]))
         for i in range(0, len(x), step):
             part = [None if a is None else a[i : i + step] for a in (known, hints)]

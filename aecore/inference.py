@@ -21,19 +21,21 @@ class Scene:
 
     Args:
         pictures: (b, h, w, c). labels: k.
-        known: (b, h, w), False where hidden, or None. hints: (b, h, w), a label or -1, or None.
-        border: share of the side along each edge that is background where no hint says otherwise.
+        known: (b, h, w), False where hidden, or None. hints: (b, h, w), a label or -1, or (b, h, w, k), what the labels
+            cost, or None.
+        border: share of the side along each edge that is background where no hint gives a label.
         appearance, crf: of the segmenter.
     """
 
     def __init__(self, pictures, labels, known, hints, border, appearance, crf):
         self.pictures, self.known, self.appearance, self.crf = pictures, known, appearance, crf
         b, h, w = pictures.shape[:3]
-        given = np.full((b, h, w), -1) if hints is None else hints.astype("int64")
+        costs = hints if np.ndim(hints) == 4 else 0.0
+        given = np.full((b, h, w), -1) if np.ndim(hints) != 3 else hints.astype("int64")
         edge, (top, left) = np.ones((h, w), bool), (int(border * side) for side in (h, w))
         edge[top : h - top, left : w - left] = False
         given[edge & (given < 0)] = 0
-        self.excluded = np.float32(HINT) * ((given[..., None] >= 0) & (given[..., None] != np.arange(labels)))
+        self.excluded = np.float32(HINT) * ((given[..., None] >= 0) & (given[..., None] != np.arange(labels))) + costs
 
     @cached_property
     def kernels(self):
@@ -86,3 +88,13 @@ def check_map(values, shape, kinds, what, name, low=False, high=True):
     if values.min() < low or values.max() > high:
         raise ValueError(f"{name}: {what} wants {low} to {high}, got {values.min()} to {values.max()}.")
     return values
+
+
+def check_hints(hints, shape, name):
+    """Let hints in, a label for each pixel or what every label costs there, or None. Args: shape, wanted of costs."""
+    if np.ndim(hints) != 4:
+        return check_map(hints, shape[:3], "iu", "hints", name, -1, shape[3] - 1)
+    costs = check_examples(hints, shape[1:], f"{name} (hints)")
+    if len(costs) != shape[0]:
+        raise ValueError(f"{name}: {shape[0]} images want hints for each, got {len(costs)}.")
+    return costs
