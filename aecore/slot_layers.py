@@ -98,6 +98,7 @@ class SlotAttention(keras.layers.Layer):
     Rows and columns, r, are seen from the slot's frame. With `relative` the frame follows: its place is the mean of
     the positions under a_k, its size their standard deviation; the same object elsewhere then has the same features.
     Without, every slot's frame is the whole picture's. The last term, a bell about the slot's place, is then left out.
+    A background has a learned number in its place.
 
     Args:
         size: d, features of a slot.
@@ -188,13 +189,13 @@ class SlotAttention(keras.layers.Layer):
         logits = ops.einsum("bkd,bnd->bkn", query, keys) / self.size**0.5
         logits = ops.reshape(logits, (-1, ops.shape(logits)[1], h, w))
         logits = logits + ops.einsum("bkhr,bkrs,bkws->bkhw", down, where, across)
+        near = ops.zeros_like(logits)
         if self.relative:
             bell = lambda r: -ops.minimum(ops.square(r), REACH**2) / 2
             near = bell(rows)[..., None] + bell(columns)[..., None, :]
-            if self.background:
-                near = ops.concatenate([ops.zeros_like(near[:, :1]) + self.ground_bias, near[:, 1:]], axis=1)
-            logits = logits + near
-        attention = ops.softmax(logits, axis=1)
+        if self.background:
+            near = ops.concatenate([ops.zeros_like(near[:, :1]) + self.ground_bias, near[:, 1:]], axis=1)
+        attention = ops.softmax(logits + near, axis=1)
         a = attention + 1e-6
         a = a / ops.sum(a, axis=(2, 3), keepdims=True)
         seen = self._moments(a, values, rows, columns, down, across)

@@ -27,12 +27,14 @@ class SlotAutoencoder(Model):
 
         p(x | s) = prod_i sum_k m_ik N(x_i; mu_ik, scale^2 I)        a mixture: every pixel has one painter
         p(x | s) = prod_i N(x_i; sum_k m_ik mu_ik, scale^2 I)        mixture=False: the painters' colours are mixed
-        L = -log p(x | s),   s = attention(encoder(x), noise)
+        L = -log p(x | s) + agreement * sum_i H(q_i, A_i),   s, A = attention(encoder(x), noise)
 
     Whose pixel it is, given the picture, is the mixture's posterior, q_i(k) proportional to
-    m_ik N(x_i; mu_ik, scale^2 I): what `predict` tells. A picture with more objects than slots is encoded too: then
-    slots hold several.
-    Reported while training, per picture: `rec`, L in nats; `mse`, the mean squared error of a value of the picture.
+    m_ik N(x_i; mu_ik, scale^2 I): what `predict` tells. The attention guesses it before anything is painted; with
+    `agreement` it learns from what turned out, a cross-entropy whose q is held fixed. A picture with more objects than
+    slots is encoded too: then slots hold several.
+    Reported while training, per picture: `rec`, -log p(x | s), and `agreement`, before its weight, in nats; `mse`, the
+    mean squared error of a value of the picture.
 
     Args:
         encoder: keras.Model, (b, H, W, c) -> a grid of features, (b, h, w, m): conv_encoder(..., grid=True).
@@ -40,7 +42,7 @@ class SlotAutoencoder(Model):
         decoder: slot_decoders.CanvasDecoder(...) or BroadcastDecoder(...), of the same size and background.
         slots: K, the background's among them, in training; verbs take another number.
         scale: standard deviation of a pixel's colour, > 0.
-        mixture: see above.
+        mixture: see above. agreement: >= 0; of a mixture only.
         seed: owns the noise of training.
     Raises: ValueError where parts do not fit one another or a number is out of range, TypeError for a part of
         another kind.
@@ -57,19 +59,25 @@ class SlotAutoencoder(Model):
         model.predict(x)                    # (n, 32, 32), 0 background, 1 to 4
     """
 
-    arguments = ("encoder", "attention", "decoder", "slots", "scale", "mixture", "seed")
+    arguments = ("encoder", "attention", "decoder", "slots", "scale", "mixture", "agreement", "seed")
 
-    def __init__(self, encoder, attention, decoder, *, slots=5, scale=0.1, mixture=True, seed=0, **kwargs):
-        super().__init__(terms=["rec", "mse"], **kwargs)
+    def __init__(
+        self, encoder, attention, decoder, *, slots=5, scale=0.1, mixture=True, agreement=0.0, seed=0, **kwargs
+    ):
+        super().__init__(terms=["rec", "mse"] + ["agreement"] * (agreement > 0), **kwargs)
         check_kind("SlotAutoencoder", "encoder", encoder, keras.Model, "conv_encoder(shape, (32,), 32, grid=True)")
         check_kind("SlotAutoencoder", "attention", attention, SlotAttention, "SlotAttention(32)")
         check_kind("SlotAutoencoder", "decoder", decoder, _Decoder, "CanvasDecoder((32, 32, 3), 32)")
         if not (math.isfinite(scale) and scale > 0):
             raise ValueError(f"SlotAutoencoder: scale must be a finite number > 0, got {scale}.")
+        if not (math.isfinite(agreement) and agreement >= 0 and (mixture or not agreement)):
+            raise ValueError(
+                f"SlotAutoencoder: agreement must be a finite number >= 0, and 0 without a mixture, got {agreement}."
+            )
         (seed,) = check_whole("SlotAutoencoder", at_least=0, seed=seed)
         _check_fit(encoder, attention, decoder)
         self.encoder, self.attention, self.decoder = encoder, attention, decoder
-        self.scale, self.mixture, self.seed = scale, mixture, seed
+        self.scale, self.mixture, self.agreement, self.seed = scale, mixture, agreement, seed
         self.shape, self.code_size = decoder.shape, FRAME + attention.size
         self.slots = self._count("SlotAutoencoder", slots)
         if not attention.built:
@@ -108,16 +116,36 @@ class SlotAutoencoder(Model):
         return self.encoder(x, training=training)
 
     def compute_loss(self, x, y=None, y_pred=None, sample_weight=None, training=True):
-        if y is None:  # in evaluation every batch has the same noise
-            y = ops.take(self.noise, ops.arange(ops.shape(x)[0]) % EVALUATION_BATCH, axis=0)
-        log_masks, masks, colours = self.painted(self.attention(y_pred, noise=y)[0])
-        errors = ops.square(x - self.mean(masks, colours))
+        y = self.evaluation_noise(ops.shape(x)[0]) if y is None else y
+        slots, attention = self.attention(y_pred, noise=y)
+        rec, mse = self.errors(x, slots)
+        terms = {"rec": (rec, 1.0), "mse": (mse, 0.0)}
+        if self.agreement:
+            terms["agreement"] = (self.disagreement(x, slots, attention), self.agreement)
+        return self.total(sample_weight, **terms)
+
+    def disagreement(self, x, slots, attention):
+        """sum_i H(q_i, A_i), where q_i, held fixed, says whose pixel i turned out to be: (b,), nats."""
+        q = ops.softmax(ops.stop_gradient(self.log_joint(x, *self.painted(slots))), axis=1)
+        (height, width), (h, w) = self.shape[:2], attention.shape[2:]
+        q = ops.reshape(q, (-1, attention.shape[1], h, height // h, w, width // w))
+        q = ops.sum(q, axis=(3, 5))  # (b, k, h, w): of all pixels of a place of the grid
+        return -ops.sum(q * ops.log(attention + 1e-6), axis=(1, 2, 3))
+
+    def errors(self, x, slots):
+        """-log p(x | s), nats, and the mean squared error of a value: (b,) each."""
+        log_masks, masks, colours = self.painted(slots)
+        squared = ops.square(x - self.mean(masks, colours))
         if self.mixture:
             rec = -ops.sum(ops.logsumexp(self.log_joint(x, log_masks, masks, colours), axis=1), axis=(1, 2))
         else:
             constant = math.prod(self.shape) * math.log(self.scale * math.sqrt(2 * math.pi))
-            rec = ops.sum(errors, axis=(1, 2, 3)) / (2 * self.scale**2) + constant
-        return self.total(sample_weight, rec=(rec, 1.0), mse=(ops.mean(errors, axis=(1, 2, 3)), 0.0))
+            rec = ops.sum(squared, axis=(1, 2, 3)) / (2 * self.scale**2) + constant
+        return rec, ops.mean(squared, axis=(1, 2, 3))
+
+    def evaluation_noise(self, n):
+        """In evaluation every batch has the same noise: (n, slots, d + 2)."""
+        return ops.take(self.noise, ops.arange(n) % EVALUATION_BATCH, axis=0)
 
     # --- training: noise is drawn by NumPy, a function of the seed and the step, the same on every backend ----
 
@@ -254,6 +282,11 @@ def _check_fit(encoder, attention, decoder):
             f"SlotAutoencoder: wanted an encoder from {decoder.shape}, what the decoder paints, to a grid (h, w, m); "
             f"got {tuple(encoder.input_shape[1:])} to {tuple(encoder.output_shape[1:])}. "
             "Use conv_encoder(..., grid=True)."
+        )
+    (height, width), (h, w) = decoder.shape[:2], encoder.output_shape[1:3]
+    if height % h or width % w:
+        raise ValueError(
+            f"SlotAutoencoder: wanted a grid that divides the picture's {height} x {width} pixels, got {h} x {w}."
         )
     ours, theirs = (attention.size, attention.background), (decoder.size, decoder.background)
     if ours != theirs:

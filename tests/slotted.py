@@ -26,11 +26,9 @@ def slot_model(decoder=CanvasDecoder, relative=True, background=True, spread=Tru
 
 
 VARIANTS = {
-    "canvas": dict(),
-    "coloured canvas": dict(parts=dict(colours=3)),
-    "broadcast": dict(decoder=BroadcastDecoder, parts=dict(hidden=(8, 8))),
-    "no background": dict(background=False),
-    "absolute, mean": dict(decoder=BroadcastDecoder, relative=False, background=False, spread=False, mixture=False),
+    "canvas": dict(agreement=0.5),
+    "coloured canvas, no background": dict(parts=dict(colours=3), background=False),
+    "broadcast, no places, mean": dict(decoder=BroadcastDecoder, relative=False, spread=False, mixture=False),
 }
 
 

@@ -68,11 +68,17 @@ def test_energy_and_labels_are_those_of_the_mixture(models, pictures):
     np.testing.assert_allclose(sum(energy[k] for k in ("colour", "mask", "entropy")), energy["total"], rtol=1e-6)
     assert (energy["entropy"] <= 0).all()
     drawn = numbers(model.found(x, noise=model.noise[:3])[0])
-    assert model.evaluate(x)["rec"] == pytest.approx(model.energy(x, codes=drawn)["total"].mean(), rel=1e-4)
+    evaluated = model.evaluate(x)
+    assert evaluated["rec"] == pytest.approx(model.energy(x, codes=drawn)["total"].mean(), rel=1e-4)
+    q, attention = model.predict_proba(x, codes=drawn), numbers(model.found(x, noise=model.noise[:3])[1])
+    large = np.moveaxis(attention, 1, -1).repeat(2, axis=1).repeat(2, axis=2)  # as many places as pixels
+    agreement = -(q * np.log(large)).sum(axis=(1, 2, 3)).mean()
+    assert evaluated["agreement"] == pytest.approx(agreement, rel=1e-3)
+    assert evaluated["loss"] == pytest.approx(evaluated["rec"] + 0.5 * agreement, rel=1e-3)
 
 
 def test_without_a_mixture_the_loss_is_that_of_the_mixed_picture(models, pictures):
-    model, x = models["absolute, mean"], pictures[:3]
+    model, x = models["broadcast, no places, mean"], pictures[:3]
     reconstruction = model.decode(numbers(model.found(x, noise=model.noise[:3])[0]))
     nll = -norm.logpdf(x, reconstruction, model.scale).sum(axis=(1, 2, 3))
     evaluated = model.evaluate(x)
@@ -133,7 +139,7 @@ def test_a_saved_model_is_the_same_model(name, tmp_path, models, pictures, same)
 def fit_parts(**given):
     encoder = conv_encoder(SHAPE, (5,), 7, grid=True)
     parts = dict(encoder=encoder, attention=SlotAttention(D), decoder=CanvasDecoder(SHAPE, D))
-    keywords = {k: given.pop(k) for k in ("slots", "scale", "seed") if k in given}
+    keywords = {k: given.pop(k) for k in ("slots", "scale", "agreement", "mixture") if k in given}
     return SlotAutoencoder(*{**parts, **given}.values(), **keywords)
 
 
@@ -143,6 +149,8 @@ def fit_parts(**given):
         (lambda: fit_parts(slots=0), ValueError, "slots wants a whole number >= 1, got 0"),
         (lambda: fit_parts(slots=1), ValueError, "wanted 2 slots or more, the background's and an object's; got 1"),
         (lambda: fit_parts(scale=0.0), ValueError, "scale must be a finite number > 0"),
+        (lambda: fit_parts(agreement=1.0, mixture=False), ValueError, "0 without a mixture, got 1.0"),
+        (lambda: fit_parts(decoder=CanvasDecoder((17, 16, 3), D)), ValueError, "what the decoder paints"),
         (lambda: fit_parts(encoder=mlp_encoder(SHAPE, (), 7)), ValueError, r"Use conv_encoder\(..., grid=True\)"),
         (lambda: fit_parts(encoder=conv_encoder((8, 8, 3), (5,), 7, grid=True)), ValueError, "what the decoder paints"),
         (lambda: fit_parts(decoder=CanvasDecoder(SHAPE, D + 1)), ValueError, "Give both the same"),
