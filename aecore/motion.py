@@ -78,7 +78,7 @@ def check_films(films, name, shape=(None, None, None)):
         ) from error
     if x.ndim == 4:
         raise ValueError(
-            f"{name}: wanted films (n, t, h, w, c), got shape {x.shape}. One film needs a batch axis: x[None]."
+            f"{name}: wanted films (n, t, h, w, c), got {x.shape}. One film needs a batch axis: film[None]."
         )
     if x.ndim == 5 and 0 in x.shape[:2]:
         raise ValueError(f"{name}: wanted at least one film of at least one frame, got shape {x.shape}.")
