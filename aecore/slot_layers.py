@@ -105,6 +105,8 @@ class SlotAttention(keras.layers.Layer):
         iterations: >= 1.
         relative: whether objects' slots have a place.
         background: whether slot 0 is the background's, with rules of its own and without a place.
+        one_step: whether the gradient goes through the last iteration alone, as at a fixed point, and from there
+            straight to the slots' start. Through all of them it is dearer.
         spread: how slots start where none are given: at places drawn with the odds of k-means++, so that no two start
             on what looks the same; or, False, at any place, with features drawn from a normal distribution.
         seed: owns the initial weights.
@@ -112,15 +114,19 @@ class SlotAttention(keras.layers.Layer):
         others, from which the objects' slots are drawn, or slots (b, k, d + 4) to start from -> slots (b, k, d + 4) and
         attention A, (b, k, h, w), which sums to 1 over k.
     Raises: ValueError where a number is out of range.
-    Source: Locatello et al. 2020, algorithm 1; Biza et al. 2023 (frames); Arthur and Vassilvitskii 2007 (spread).
+    Source: Locatello et al. 2020, algorithm 1; Biza et al. 2023 (frames); Arthur and Vassilvitskii 2007 (spread);
+        Chang et al. 2022 (one step), Jia et al. 2023 (straight to the start).
         Differs: the position enters keys by bells and values by moments, in place of an MLP of every slot's grid: it
         costs nothing; the bell about a slot's place; no learned scales of normalisation. Chapter 19.
     """
 
-    def __init__(self, size=32, iterations=3, relative=True, background=True, spread=True, seed=0, **kwargs):
+    def __init__(
+        self, size=32, iterations=3, relative=True, background=True, spread=True, one_step=True, seed=0, **kwargs
+    ):
         super().__init__(**kwargs)
         self.size, self.iterations = check_whole("SlotAttention", size=size, iterations=iterations)
-        self.relative, self.background, self.spread, self.seed = relative, background, spread, seed
+        self.relative, self.background, self.spread = relative, background, spread
+        self.one_step, self.seed = one_step, seed
 
     def build(self, features_shape):
         d, m, seed = self.size, features_shape[-1], self.seed
@@ -143,7 +149,10 @@ class SlotAttention(keras.layers.Layer):
         if slots is None:
             slots = self.start(keys, noise, h, w)
         values = ops.reshape(values, (-1, h, w, self.size))
-        for _ in range(self.iterations if iterations is None else iterations):
+        first, count = slots, self.iterations if iterations is None else iterations
+        for i in range(count):
+            if self.one_step and i == count - 1:  # the values of the last slots, the gradient of the first
+                slots = ops.stop_gradient(slots - first) + first
             slots, attention = self.look(slots, keys, values)
         return slots, attention
 
@@ -234,5 +243,5 @@ class SlotAttention(keras.layers.Layer):
         return keras.tree.map_structure(lambda *p: ops.concatenate(p, axis=1), *parts)
 
     def get_config(self):
-        names = ("size", "iterations", "relative", "background", "spread", "seed")
+        names = ("size", "iterations", "relative", "background", "spread", "one_step", "seed")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}

@@ -37,32 +37,38 @@ import keras  # isort: skip
 
 RESULT = Path(__file__).parent / "results" / "slots.json"
 SHAPE, PICTURES, BATCH = (32, 32, 3), 20_000, 64
-STEPS, RATE, WARM = 5_000, 2e-3, 250
+STEPS, RATE, WARM = 1_248, 1e-3, 100
 KNOWN, NEW = ("ellipse", "square"), ("triangle",)
 
 
-def model(seed, channels=32, size=32, decoder=CanvasDecoder, paint=None, mixture=True, agreement=1.0, **attention):
+def model(
+    seed, channels=32, size=32, decoder=CanvasDecoder, paint=None, mixture=True, agreement=0.0, scale=0.15, **attention
+):
     background = attention.setdefault("background", True)
     return SlotAutoencoder(
         conv_encoder(SHAPE, (channels,), channels, activation="relu", grid=True, seed=seed),
         SlotAttention(size, seed=seed, **attention),
         decoder(SHAPE, size, background=background, seed=seed, **(paint or {})),
-        slots=5, mixture=mixture, agreement=agreement if mixture else 0.0, seed=seed,
+        slots=5, mixture=mixture, agreement=agreement, scale=scale, seed=seed,
     )  # fmt: skip
 
 
-PLAIN = dict(decoder=BroadcastDecoder, mixture=False, relative=False, background=False, spread=False)
+PLAIN = dict(decoder=BroadcastDecoder, mixture=False, relative=False, background=False, spread=False, one_step=False)
 VARIANTS = {  # what is taken back -> arguments of `model`
     "all choices": {},
     "no background slot": dict(background=False),
     "no places": dict(relative=False),
     "starts drawn anywhere": dict(spread=False),
+    "gradient through all iterations": dict(one_step=False),
     "colours at every pixel": dict(paint=dict(colours=12)),
     "broadcast decoder": dict(decoder=BroadcastDecoder),
     "colours mixed": dict(mixture=False),
     "none of them": PLAIN,
     "some shapes": {},
 }
+
+
+COLOURS = "k-means of colours"
 
 
 def optimizer():
@@ -85,12 +91,16 @@ def figures(slots, data, count):
     return {**row, "mse": float(f"{mse:.3g}")}
 
 
-def k_means(data, count):
+def k_means(data, count, seed):
     """Of clusters of each picture's colours, which know of no place: what a look at the colours alone is worth."""
     from sklearn.cluster import KMeans
 
-    fit = lambda picture: KMeans(count, n_init=3, random_state=0).fit_predict(picture.reshape(-1, SHAPE[-1]))
+    fit = lambda picture: KMeans(count, n_init=1, random_state=seed).fit_predict(picture.reshape(-1, SHAPE[-1]))
     return agreement_of(data.masks, np.stack([fit(picture) for picture in data.x]).reshape(data.masks.shape))
+
+
+def clusters(seed):
+    return {"name": COLOURS, "seed": seed, **{key: k_means(*given, seed) for key, given in test_sets().items()}}
 
 
 def test_sets(**shown):
@@ -110,7 +120,7 @@ def run(name, seed, end, work):
     before = float(clock.read_text()) if clock.exists() and path.exists() else 0.0
     print(name, seed, flush=True)
     hooks = [Budget(end - start)]
-    history = slots.fit(x, epochs=epochs, batch_size=BATCH, seed=seed, checkpoint=path, callbacks=hooks, verbose=0)
+    history = slots.fit(x, epochs=epochs, batch_size=BATCH, seed=seed, checkpoint=path, callbacks=hooks)
     seconds = before + time.perf_counter() - start
     clock.write_text(f"{seconds:.1f}")
     if len(history.history["loss"]) < epochs:
@@ -121,7 +131,7 @@ def run(name, seed, end, work):
 
 
 def medians(rows):
-    for name in VARIANTS:
+    for name in (COLOURS, *VARIANTS):
         ours = [row["3-4 sprites"] for row in rows if row["name"] == name]
         if ours:
             cells = [f"{key} {statistics.median(row[key] for row in ours):.3f}" for key in ours[0]]
@@ -131,18 +141,16 @@ def medians(rows):
 def main(given):
     end = time.perf_counter() + 60 * given.minutes
     rows = json.loads(RESULT.read_text())["rows"] if RESULT.exists() else []
-    colours = {key: k_means(*given) for key, given in test_sets().items()}
     for seed in given.seeds:
-        for name in given.only or VARIANTS:
+        for name in given.only or (*VARIANTS, COLOURS):
             if not any((row["name"], row["seed"]) == (name, seed) for row in rows):
-                rows.append(run(name, seed, end, given.work))
+                rows.append(clusters(seed) if name == COLOURS else run(name, seed, end, given.work))
                 print(rows[-1], flush=True)
                 record = {
                     "figure": "agreement of labels with the true masks, means over 320 pictures; higher is better",
                     "training": f"{PICTURES} pictures, batches of {BATCH}, Adam {RATE}, warm-up {WARM} steps, cosine",
                     "device": device(), "date": time.strftime("%Y-%m-%d"), "backend": _backend.version(),
-                    "versions": {"aecore": aecore.__version__, **versions()}, "k-means of colours": colours,
-                    "rows": rows,
+                    "versions": {"aecore": aecore.__version__, **versions()}, "rows": rows,
                 }  # fmt: skip
                 RESULT.parent.mkdir(exist_ok=True)
                 RESULT.write_text(json.dumps(record, indent=1) + "\n")
@@ -153,6 +161,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=60.0, help="of training in this call")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--only", nargs="+", choices=VARIANTS)
+    parser.add_argument("--only", nargs="+", choices=(*VARIANTS, COLOURS))
     parser.add_argument("--work", type=Path, default=Path("~/.cache/aecore").expanduser(), help="for checkpoints")
     main(parser.parse_args())

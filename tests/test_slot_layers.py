@@ -1,10 +1,11 @@
 """Slot attention against its formulas in loops, decoders and editing against laws of symmetry."""
 
+import keras
 import numpy as np
 import pytest
 from slotted import D, K, discs, numbers, slot_model
 
-from aecore import slot_editing
+from aecore import _backend, slot_editing
 from aecore.slot_decoders import BroadcastDecoder
 from aecore.slot_layers import FRAME, SlotAttention
 
@@ -91,6 +92,27 @@ def test_an_iteration_is_the_formula_in_loops(models, pictures):
     np.testing.assert_allclose(numbers(after)[0, k, FRAME:], taken, rtol=2e-3, atol=1e-4)
     np.testing.assert_allclose(numbers(after)[0, k, :2], place, atol=1e-4)
     np.testing.assert_array_equal(numbers(after)[0, 0, :FRAME], [0, 0, 0.5, 0.5])
+
+
+def test_the_gradient_of_one_step_is_that_of_the_last_iteration():
+    attention = SlotAttention(D, 3, background=False)
+    attention.build((None, 6, 6, 5))
+    features = rng.standard_normal((2, 6, 6, 5)).astype("float32")
+    frames = np.concatenate([rng.uniform(-0.5, 0.5, (2, 3, 2)), np.full((2, 3, 2), 0.3)], axis=-1)
+    slots = np.concatenate([frames, rng.standard_normal((2, 3, D))], axis=-1).astype("float32")
+    weights = rng.standard_normal((2, 3, FRAME + D)).astype("float32")
+    tensor = lambda a: keras.ops.convert_to_tensor(a)
+    cost = lambda start, count: lambda f: keras.ops.sum(weights * attention(f, slots=start, iterations=count)[0])
+    before = attention(features, slots=slots, iterations=2)[0]
+    (value, gradient), (last, wanted) = (
+        [numbers(t) for t in _backend.input_gradient(cost(start, count), tensor(features))]
+        for start, count in ((tensor(slots), 3), (tensor(numbers(before)), 1))
+    )
+    np.testing.assert_allclose(value, last, rtol=1e-4)
+    np.testing.assert_allclose(gradient, wanted, rtol=1e-3, atol=1e-5 * np.abs(wanted).max())
+    straight = numbers(_backend.input_gradient(lambda s: cost(s, 3)(tensor(features)), tensor(slots))[1])
+    last = numbers(_backend.input_gradient(lambda s: cost(s, 1)(tensor(features)), before)[1])
+    np.testing.assert_allclose(straight, last, rtol=1e-3, atol=1e-5 * np.abs(last).max())
 
 
 def test_slots_start_on_different_things():

@@ -136,6 +136,11 @@ def test_a_saved_model_is_the_same_model(name, tmp_path, models, pictures, same)
     assert again.evaluate(pictures[:4]) == pytest.approx(model.evaluate(pictures[:4]))
 
 
+def thirds():
+    """An encoder whose grid does not divide the picture."""
+    return keras.Sequential([keras.Input(SHAPE), keras.layers.Conv2D(7, 3, 3, "same")])
+
+
 def fit_parts(**given):
     encoder = conv_encoder(SHAPE, (5,), 7, grid=True)
     parts = dict(encoder=encoder, attention=SlotAttention(D), decoder=CanvasDecoder(SHAPE, D))
@@ -150,7 +155,7 @@ def fit_parts(**given):
         (lambda: fit_parts(slots=1), ValueError, "wanted 2 slots or more, the background's and an object's; got 1"),
         (lambda: fit_parts(scale=0.0), ValueError, "scale must be a finite number > 0"),
         (lambda: fit_parts(agreement=1.0, mixture=False), ValueError, "0 without a mixture, got 1.0"),
-        (lambda: fit_parts(decoder=CanvasDecoder((17, 16, 3), D)), ValueError, "what the decoder paints"),
+        (lambda: fit_parts(encoder=thirds()), ValueError, "divides the picture.s 16 x 16 pixels, got 6 x 6"),
         (lambda: fit_parts(encoder=mlp_encoder(SHAPE, (), 7)), ValueError, r"Use conv_encoder\(..., grid=True\)"),
         (lambda: fit_parts(encoder=conv_encoder((8, 8, 3), (5,), 7, grid=True)), ValueError, "what the decoder paints"),
         (lambda: fit_parts(decoder=CanvasDecoder(SHAPE, D + 1)), ValueError, "Give both the same"),
