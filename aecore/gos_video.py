@@ -23,7 +23,8 @@ class Tracker:
     to be right, hold against that drift.
 
     Args:
-        segmenter: gos.Segmenter with border=0, fitted: its appearance, CRF and shapes, its labels.
+        segmenter: gos.Segmenter with border=0, fitted: its appearance, CRF and shapes, its labels. Its colours and
+            the memory's speak of the same pixels: together about 0.4 is enough.
         carry: anything with the call of motion.py, such as optical flow; None: Likeness().
         weight: w >= 0.
         memory: v >= 0.
@@ -33,11 +34,11 @@ class Tracker:
         Differs: no pixel is labelled twice, a frame that is done stays. Chapter 20.
 
     Example:
-        segmenter = Segmenter(border=0, prior_weight=0).fit(masks[:, 0])
+        segmenter = Segmenter(border=0, appearance_weight=0.2, prior_weight=0).fit(masks[:, 0])
         Tracker(segmenter).predict(films, masks[:, 0])      # (n, t, h, w, 3), (n, h, w) -> (n, t, h, w)
     """
 
-    def __init__(self, segmenter, carry=None, *, weight=1.0, memory=0.4, appearance=None):
+    def __init__(self, segmenter, carry=None, *, weight=1.0, memory=0.2, appearance=None):
         for name, value in {"weight": weight, "memory": memory}.items():
             if not (math.isfinite(value) and value >= 0):
                 raise ValueError(f"Tracker: {name} must be a finite number >= 0, got {value}.")

@@ -116,7 +116,7 @@ def grabcut(frames, mask):
 
 def segmenter(carry=None, **arguments):
     def follow(frames, mask):
-        parts = Segmenter(border=0, prior_weight=0, rounds=2).fit(mask[None])
+        parts = Segmenter(border=0, appearance_weight=0.2, prior_weight=0, rounds=2).fit(mask[None])
         return Tracker(parts, carry, **arguments).predict(frames[None], mask[None])[0]
 
     return follow

