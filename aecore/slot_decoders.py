@@ -47,7 +47,7 @@ class CanvasDecoder(_Decoder):
 
     Heights and widths are those of the frame, times factors that the slot says. Beyond REACH sizes from its place a
     slot has no pixel. An object moved by whole pixels is the same object, and painting is a product of three small
-    matrices, where a network at every pixel costs fifty times as much.
+    matrices, where a network of 32 and 32 units at every pixel costs forty times as much.
 
     Args:
         shape: (h, w, c).
