@@ -68,6 +68,27 @@ def identity(truth, predicted, seen=0.25, hidden=False):
     Raises: ValueError where labels are no films or do not fit, or seen is out of range. Chapter 20.
     """
     truth, predicted = _pair(truth, predicted, "identity", films=True)
+    there = holders(truth, predicted, seen)
+    has = there[..., None] == np.arange(predicted.max() + 1)  # (n, t, labels, slots)
+    ever = has.any(axis=1)  # (n, labels, slots): which slots a label has in the film
+    alone = ~(ever & (ever.sum(axis=1, keepdims=True) > 1)).any(axis=2)
+    kept = (alone & (ever.sum(axis=2) == 1))[:, 1:]
+    there = there[:, :, 1:] >= 0
+    counts = there.sum(axis=1) > 1
+    if hidden:
+        first, last = there.argmax(axis=1), there.shape[1] - 1 - there[:, ::-1].argmax(axis=1)
+        counts &= there.sum(axis=1) < last - first + 1
+    return float(kept[counts].mean()) if counts.any() else 1.0
+
+
+def holders(truth, predicted, seen=0.25):
+    """Which predicted label has most of the pixels of each true one, frame by frame: the tracks that `identity` judges.
+
+    Args: as `identity`.
+    Returns: (n, t, labels): the ground first, then object i at i + 1; -1 where it is not seen.
+    Raises: as `identity`. Chapter 20.
+    """
+    truth, predicted = _pair(truth, predicted, "identity", films=True)
     if not 0 < seen <= 1:
         raise ValueError(f"identity: seen must be a share in (0, 1], got {seen}.")
     n, t = truth.shape[:2]
@@ -76,16 +97,7 @@ def identity(truth, predicted, seen=0.25, hidden=False):
     table = table.reshape(n, t, *table.shape[1:])  # (n, t, labels, slots)
     size = table.sum(axis=3)
     there = (size > 0) & (size >= seen * size.max(axis=1, keepdims=True))  # (n, t, labels)
-    has = there[..., None] & (np.arange(table.shape[3]) == table.argmax(axis=3)[..., None])
-    ever = has.any(axis=1)  # (n, labels, slots): which slots a label has in the film
-    alone = ~(ever & (ever.sum(axis=1, keepdims=True) > 1)).any(axis=2)
-    kept = (alone & (ever.sum(axis=2) == 1))[:, 1:]
-    there = there[:, :, 1:]
-    counts = there.sum(axis=1) > 1
-    if hidden:
-        first, last = there.argmax(axis=1), t - 1 - there[:, ::-1].argmax(axis=1)
-        counts &= there.sum(axis=1) < last - first + 1
-    return float(kept[counts].mean()) if counts.any() else 1.0
+    return np.where(there, table.argmax(axis=3), -1)
 
 
 def consistency(labels):

@@ -67,15 +67,31 @@ LEVELS = (
     {"slots_video", "viz"},
     {"widgets"},
     {"widgets_codes", "widgets_training"},
-    {"widgets_adversarial", "widgets_segmentation"},
+    {"widgets_adversarial", "widgets_segmentation", "widgets_slots"},
 )
 EXERCISE_LEVELS = (
     {"_verdict"},
     {"_calling"},
     {"_kinds"},
     {"_experiments"},
-    {"ch01_compare", "ch02_sweep", "ch03_dead", "ch09_fits", "ch12_means", "ch18_central"},
-    {"preface", "ch01", "ch02", "ch03", "ch09", "ch10", "ch11", "ch12", "ch13", "ch14", "ch15", "ch16", "ch17", "ch18"},
+    {"ch01_compare", "ch02_sweep", "ch03_dead", "ch09_fits", "ch12_means", "ch18_central", "ch19_ari"},
+    {
+        "preface",
+        "ch01",
+        "ch02",
+        "ch03",
+        "ch09",
+        "ch10",
+        "ch11",
+        "ch12",
+        "ch13",
+        "ch14",
+        "ch15",
+        "ch16",
+        "ch17",
+        "ch18",
+        "ch19",
+    },
     {"quiz"},
     {"__init__"},
 )
@@ -111,6 +127,8 @@ PLANNED = {
     "slots_video.object_boxes": "20 Objects that move",
     "metrics_objects.identity": "20 Objects that move",
     "metrics_objects.consistency": "20 Objects that move",
+    "widgets_slots.SlotScene": "19 Many objects",
+    "widgets_slots.SlotTracks": "20 Objects that move",
     "slots.SlotAutoencoder": "19 Many objects",
     "slot_decoders.CanvasDecoder": "19 Many objects",
     "slot_decoders.BroadcastDecoder": "19 Many objects",
@@ -185,6 +203,7 @@ def test_importing_aecore_needs_little(python):
             "widgets_training": {"traitlets"},
             "widgets_adversarial": {"traitlets"},
             "widgets_segmentation": {"traitlets"},
+            "widgets_slots": {"traitlets"},
         }.get(name, set())
         assert at_import(tree) <= allowed | extra, name
     missing = ["matplotlib", "ipywidgets", "IPython", "sklearn", "skimage", "anywidget", "pandas"]

@@ -125,7 +125,8 @@ function elementwise(layer, shape) {
   return { run: (x) => { for (let i = 0; i < x.length; i++) x[i] = f(x[i]); return x; }, shape };
 }
 
-const KINDS = { dense, conv: convolution, conv_transpose: convolution, embedding, top_k: topK, reshape, activation: elementwise };
+/** Makers of layers by their kinds, (layer, shape, weights) -> {run, shape, work}; a figure may add kinds of its own. */
+export const KINDS = { dense, conv: convolution, conv_transpose: convolution, embedding, top_k: topK, reshape, activation: elementwise };
 
 /** Make a network of the spec. Returns: {input, output: shapes, run: numbers -> Float64Array}, checked by one run. */
 export function network(spec, name, data) {
