@@ -14,26 +14,33 @@ function middle(inside, width) {
   return places.reduce((best, place) => (far(place) < far(best) ? place : best));
 }
 
-/** Draw an object's outline, `cell` px a pixel, and its name in the middle. A ghost is dotted, and tinted throughout. */
-export function mark(context, inside, [height, width], cell, { colour, text, ghost = false }) {
-  const place = middle(inside, width), segments = edges(inside, [height, width], cell);
-  if (!place) return;
-  if (ghost) {
-    [context.globalAlpha, context.fillStyle] = [0.3, colour];
-    inside.forEach((value, i) => value > 0.5 && context.fillRect((i % width) * cell, Math.floor(i / width) * cell, cell, cell));
-    context.globalAlpha = 1;
-  }
+/** Draw objects, {inside, colour, text, hidden}, `cell` px a pixel: outlines first, then names, if any, in their middles.
+ *  One with `hidden` is a ghost: dotted, and tinted where it is hidden. */
+export function marks(context, [height, width], cell, objects) {
+  const within = (v, side) => Math.max(RADIUS, Math.min(side - RADIUS, v));
   context.lineCap = "round";
-  lines(context, segments, "white", ghost ? 4 : 5);
-  lines(context, segments, colour, ghost ? 2 : 3, ghost ? [1, 5] : []);
-  const x = Math.max(RADIUS, Math.min(width * cell - RADIUS, (place[1] + 0.5) * cell)), y = Math.max(RADIUS, Math.min(height * cell - RADIUS, (place[0] + 0.5) * cell));
-  context.beginPath();
-  context.arc(x, y, RADIUS, 0, 7);
-  [context.fillStyle, context.strokeStyle, context.lineWidth] = ["white", colour, 2];
-  context.fill();
-  context.setLineDash(ghost ? [2, 3] : []);
-  context.stroke();
-  context.setLineDash([]);
-  [context.font, context.textAlign, context.textBaseline, context.fillStyle] = ["bold 12px sans-serif", "center", "middle", "#222"];
-  context.fillText(text, x, y + 1);
+  for (const { inside, colour, hidden } of objects) {
+    [context.globalAlpha, context.fillStyle] = [0.4, colour];
+    hidden?.forEach((value, i) => value && context.fillRect((i % width) * cell, Math.floor(i / width) * cell, cell, cell));
+    context.globalAlpha = 1;
+    const segments = edges(inside, [height, width], cell);
+    lines(context, segments, "white", hidden ? 4 : 5);
+    lines(context, segments, colour, hidden ? 2 : 3, hidden ? [1, 5] : []);
+    context.setLineDash([]);
+  }
+  [context.font, context.textAlign, context.textBaseline, context.lineWidth] = ["bold 12px sans-serif", "center", "middle", 2];
+  for (const { inside, colour, text, hidden } of objects) {
+    const place = text && middle(inside, width);
+    if (!place) continue;
+    const x = within((place[1] + 0.5) * cell, width * cell), y = within((place[0] + 0.5) * cell, height * cell);
+    context.beginPath();
+    context.arc(x, y, RADIUS, 0, 7);
+    [context.fillStyle, context.strokeStyle] = ["white", colour];
+    context.fill();
+    context.setLineDash(hidden ? [2, 3] : []);
+    context.stroke();
+    context.setLineDash([]);
+    context.fillStyle = "#222";
+    context.fillText(text, x, y + 1);
+  }
 }

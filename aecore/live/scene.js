@@ -3,7 +3,7 @@ import { array, fail, imageShape, list, number, texts, whole } from "./state.js"
 import { network, sigmoid } from "./network.js";
 import { gallery } from "./compare.js";
 import { outline } from "./masks.js";
-import { mark } from "./marks.js";
+import { marks } from "./marks.js";
 import { FRAME, painted } from "./slots.js";
 import { announcer, arrows, button, dragging, figure, h, picture, plot, slider, t, tick, translate } from "./ui.js";
 
@@ -57,7 +57,8 @@ export function build(spec, data, model, root) {
     paper.draw(scene.picture);
     context.imageSmoothingEnabled = false;
     context.drawImage(paper.canvas, 0, 0, SIZE, tall);
-    if (numbered.input.checked) layers.forEach((_, j) => j >= first && mark(context, mine(j), [height, width], cell, { colour: colour(j), text: String(j) }));
+    const all = layers.map((_, j) => ({ inside: mine(j), colour: colour(j), text: String(j) }));
+    if (numbered.input.checked) marks(context, [height, width], cell, all.slice(first));
     outline(context, mine(picked), [height, width], cell);
     if (picked < first || out.has(picked)) return;
     const [row, column] = slot(picked), [x, y] = [((column + 1) / 2) * SIZE, ((row + 1) / 2) * tall];
@@ -171,7 +172,7 @@ export function build(spec, data, model, root) {
       h("div", { class: "stack" },
         h("div", { class: "strip", role: "group", "aria-label": t("Choose a slot") }, ...thumbs.map(({ element }) => element)),
         readout, h("div", { class: "maps" }, given.element, mask.element, part.element),
-        h("div", { class: "stack dials" }, ...handles.map(({ element }) => element)), error)),
+        h("div", { class: "dials" }, ...handles.map(({ element }) => element)), error)),
     spoken.element);
   const heed = () => { // what another view or Python has set
     if (telling) return;

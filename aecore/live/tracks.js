@@ -1,7 +1,7 @@
 // Films and their tracks: each object in its slot's colour and with its number, ghosts of what is hidden, and the truth beside it.
 import { array, imageShape, list, number, texts, whole } from "./state.js";
 import { gallery } from "./compare.js";
-import { mark } from "./marks.js";
+import { marks } from "./marks.js";
 import { among } from "./run.js";
 import { announcer, choice, figure, h, picture, player, plot, slider, t, tick, translate } from "./ui.js";
 
@@ -26,7 +26,7 @@ export function build(spec, data, model, root) {
   const [kept, overlaps] = truths ? [measures("kept"), measures("overlap")] : [];
   const holders = truths && table("holders").map((row) => row.map((frames) => list(frames, "The frames of holders", last + 1)
     .map((slots) => list(slots, "A frame of holders").map((slot) => whole(slot, "A slot of holders", -1, 255)))));
-  let film = 0, frame = 0, shown = 0;
+  let film = 0, frame = 0, shown = 0, telling = false;
 
   const place = () => film * (last + 1) + frame, of = (values, k) => values.subarray((k * many * (last + 1) + place()) * n, (k * many * (last + 1) + place() + 1) * n);
   const colour = (slot) => colours[(slot - 1 + first[shown]) % colours.length], called = (slot) => String(slot - 1 + first[shown]), letter = (object) => String.fromCharCode(64 + object);
@@ -39,38 +39,38 @@ export function build(spec, data, model, root) {
     const board = plot(SIDE, tall, { role: "img" }), element = h("figure", {}, board.canvas, h("figcaption", {}, t(name)));
     return { ...board, element, name };
   });
-  const chart = plot(LEFT + CELL * (last + 1), TOP + CELL * 8, { role: "img" });
+  const rows = truths ? Math.max(1, ...present(truths)) : 0, chart = plot(LEFT + CELL * (last + 1) + 1, TOP + CELL * rows + 1, { role: "img" });
   const readout = h("p", { class: "readout" }), spoken = announcer();
 
   const draw = () => {
-    const found = of(labels, shown), bits = of(ghosts, shown), ghostly = [];
+    const found = of(labels, shown), bits = of(ghosts, shown), ghostly = []; // names of ghosts
     paper.draw(films.subarray(place() * n * channels, (place() + 1) * n * channels));
     for (const { context } of boards) {
       context.imageSmoothingEnabled = false;
       context.drawImage(paper.canvas, 0, 0, SIDE, tall);
     }
-    const put = (board, values, slot, how) => mark(board.context, Float32Array.from(values, how.test ?? ((value) => +(value === slot))), [height, width], cell, how);
+    const seen = present(found), alone = (values, one) => Float32Array.from(values, (value) => +(value === one)), spirits = [];
     for (let slot = 1; slot <= 8; slot++) {
-      const has = (bit) => Math.floor(bit / 2 ** (slot - 1)) % 2;
-      if (!bits.some(has)) continue;
+      const inside = Float32Array.from(bits, (bit) => Math.floor(bit / 2 ** (slot - 1)) % 2);
+      if (!inside.some(Boolean)) continue;
       ghostly.push(called(slot));
-      if (haunted.input.checked) put(boards[1], bits, slot, { colour: colour(slot), text: called(slot), ghost: true, test: has });
+      spirits.push({ inside, colour: colour(slot), text: seen.includes(slot) ? "" : called(slot), hidden: inside.map((is, i) => is * (found[i] !== slot)) });
     }
-    const seen = present(found);
-    seen.forEach((slot) => put(boards[1], found, slot, { colour: colour(slot), text: called(slot) }));
+    marks(boards[1].context, [height, width], cell, [...seen.map((slot) => ({ inside: alone(found, slot), colour: colour(slot), text: called(slot) })),
+      ...(haunted.input.checked ? spirits : [])]);
     const told = ghostly.length ? `; ${t("ghost")}: ${ghostly.join(", ")}` : "";
     boards[0].canvas.setAttribute("aria-label", `${t("film")} ${film + 1}, ${t("frame")} ${frame + 1}`);
     boards[1].canvas.setAttribute("aria-label", `${t("slots found")}: ${seen.map(called).join(", ")}${told}`);
     if (!truths) return `${t("slot")} ${seen.map(called).join(", ")}${told}`;
     const real = of(truths, 0);
-    present(real).forEach((object) => put(boards[2], real, object, { colour: "#222", text: letter(object) }));
+    marks(boards[2].context, [height, width], cell, present(real).map((object) => ({ inside: alone(real, object), colour: "#222", text: letter(object) })));
     const texts = objects().map((object) => `${letter(object)}: ${holder(object, frame) < 0 ? t("hidden") : `${t("slot")} ${called(holder(object, frame))}`}`);
     boards[2].canvas.setAttribute("aria-label", `${t("truth")}: ${present(real).map(letter).join(", ")}`);
     return `${texts.join(", ")}${told}`;
   };
   const tracks = () => {
     const { context, canvas } = chart, all = objects();
-    context.clearRect(0, 0, LEFT + CELL * (last + 1), TOP + CELL * 8);
+    context.clearRect(0, 0, chart.canvas.width, chart.canvas.height);
     [context.textAlign, context.textBaseline, context.lineWidth] = ["center", "middle", 1];
     const write = (text, x, y, ink = "#222", bold = "") => {
       [context.font, context.fillStyle] = [`${bold} 13px sans-serif`, ink];
@@ -95,8 +95,8 @@ export function build(spec, data, model, root) {
     context.lineWidth = 2;
     context.strokeStyle = "#222";
     context.strokeRect(LEFT + frame * CELL, TOP, CELL, CELL * all.length);
-    const rows = all.map((object) => `${letter(object)}: ${Array.from({ length: last + 1 }, (_, at) => (holder(object, at) < 0 ? t("hidden") : holder(object, at) ? called(holder(object, at)) : "–")).join(" ")}`);
-    canvas.setAttribute("aria-label", `${t("Which slot has each true object, frame by frame; empty: hidden")}. ${rows.join("; ")}`);
+    const said = all.map((object) => `${letter(object)}: ${Array.from({ length: last + 1 }, (_, at) => (holder(object, at) < 0 ? t("hidden") : holder(object, at) ? called(holder(object, at)) : "–")).join(" ")}`);
+    canvas.setAttribute("aria-label", `${t("Which slot has each true object, frame by frame; empty: hidden")}. ${said.join("; ")}`);
   };
   const show = (next, quiet = false) => {
     frame = Math.max(0, Math.min(last, next));
@@ -108,8 +108,10 @@ export function build(spec, data, model, root) {
     if (!quiet) spoken.say(`${t("frame")} ${frame + 1}. ${text}. ${summary.textContent}`);
   };
   const tell = () => {
+    telling = true;
     for (const [name, value] of Object.entries({ film, frame, model: names[shown] })) model.set(name, value);
     model.save_changes();
+    telling = false;
   };
   const go = (next, quiet) => { show(next, quiet); tell(); };
   const by = (next) => { play.stop(); go(next); };
@@ -135,9 +137,9 @@ export function build(spec, data, model, root) {
     h("p", { class: "keys" }, h("span", { class: "plain" }, t("A number is a slot, a letter a true object. Dotted and tinted: a ghost, which the model carries but does not see."))),
     readout, ...(truths ? [h("figure", { class: "tracks" }, chart.canvas, h("figcaption", {}, t("Which slot has each true object, frame by frame; empty: hidden"))), summary] : []),
     spoken.element);
-  const heed = () => {
+  const heed = () => { // what another view or Python has set
+    if (telling) return;
     const next = [whole(model.get("film"), "film", 0, many - 1), whole(model.get("frame"), "frame", 0, last), names.indexOf(among(model.get("model"), names, "model"))];
-    if (readout.textContent && String(next) === String([film, frame, shown])) return;
     [film, , shown] = next;
     models.select.value = names[shown];
     faces.press(film);
