@@ -12,6 +12,7 @@ from aecore import (  # noqa: F401  (these define figures)
     widgets_adversarial,
     widgets_codes,
     widgets_segmentation,
+    widgets_slots,
     widgets_training,
 )
 from aecore.exercises import quiz  # noqa: F401

@@ -10,8 +10,17 @@ import pytest
 from codes import small_flow, small_gan, small_vae, small_vq
 from living import alone, saved
 from shaped import pictures, trio
+from slotted import discs, slot_model
 
-from aecore import export, synthetic, widgets, widgets_adversarial, widgets_codes, widgets_segmentation
+from aecore import (
+    export,
+    synthetic,
+    widgets,
+    widgets_adversarial,
+    widgets_codes,
+    widgets_segmentation,
+    widgets_slots,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -170,6 +179,9 @@ def others(build, x):
     scenes, segmenters = pictures(), trio(build)
     yield widgets_segmentation.SegmenterInPage(segmenters, *scenes)
     yield widgets_segmentation.InferenceRounds(segmenters["ae"].course(scenes[0]), *scenes)
+    yield widgets_slots.SlotScene(slot_model(), discs(2))
+    film = np.random.default_rng(0).random((1, 2, 8, 8, 3))
+    yield widgets_slots.SlotTracks(np.ones((1, 2, 8, 8), int), film, np.ones((1, 2, 8, 8), int))
 
 
 def of_codes(x):

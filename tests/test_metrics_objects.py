@@ -205,3 +205,15 @@ def test_consistency_by_loops():
 def test_labels_that_do_not_fit_are_named(call, says):
     with pytest.raises(ValueError, match=says):
         call()
+
+
+@pytest.mark.parametrize("seen", [0.25, 1.0])
+def test_holders_by_loops(seen):
+    guess = spoilt(FILMS, 0.3)
+    found = mo.holders(FILMS, guess, seen)
+    assert found.shape == (20, 6, FILMS.max() + 1)
+    for i, t, label in np.ndindex(found.shape):
+        sizes = [(frame == label).sum() for frame in FILMS[i]]
+        inside = guess[i, t][FILMS[i, t] == label]
+        there = len(inside) > 0 and len(inside) >= seen * max(sizes)
+        assert found[i, t, label] == (np.bincount(inside).argmax() if there else -1)

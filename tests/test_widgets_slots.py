@@ -1,13 +1,20 @@
 """The Python side of the figures of slots: what they carry, what they refuse, how their traits behave."""
 
+import gzip
+
 import moving
 import numpy as np
 import pytest
-from slotted import SHAPE, VARIANTS, D, K, discs, slot_model
+from living import alone, saved
+from slotted import VARIANTS, D, K, discs, slot_model
 from test_widgets import read
 
+from aecore import sprites
 from aecore.metrics_objects import identity, mbo
-from aecore.slot_layers import FRAME
+from aecore.networks import conv_encoder
+from aecore.slot_decoders import CanvasDecoder
+from aecore.slot_layers import FRAME, SlotAttention
+from aecore.slots import SlotAutoencoder
 from aecore.widgets_slots import SlotScene, SlotTracks
 
 X = discs(3)
@@ -161,9 +168,12 @@ def test_errors_of_the_tracks():
 
 
 def test_a_page_has_room_for_both_figures():
-    """In bytes as a host sends them: four films of twelve frames and six pictures, each of 32 x 32."""
-    rng = np.random.default_rng(0)
-    films, masks = rng.random((4, 12, 32, 32, 3)), np.zeros((4, 12, 32, 32), int)
-    assert len(SlotTracks({"a": masks, "b": masks}, films, masks).data) < 4 * 12 * 32 * 32 * 9
-    assert len(SlotScene(slot_model(), X).data) < 40_000
-    assert SHAPE == X.shape[1:]
+    """In bytes as a host sends them: six pictures and a decoder, and four films of twelve frames, of 32 x 32."""
+    x, films = sprites.sprites(6, seed=1).x, sprites.films(4, frames=12, seed=1)
+    parts = conv_encoder((32, 32, 3), (8,), 8, grid=True), SlotAttention(32), CanvasDecoder((32, 32, 3), 32)
+    scene, tracks = (
+        SlotScene(SlotAutoencoder(*parts), x),
+        SlotTracks({"a": films.masks, "b": films.masks}, films.x, films.masks),
+    )
+    weights = [len(gzip.compress(alone(*saved(figure)).encode())) for figure in (scene, tracks)]
+    assert sum(weights) < 200_000, weights
