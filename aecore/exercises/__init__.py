@@ -16,10 +16,27 @@ from collections import Counter
 from importlib import resources
 
 from aecore.callbacks import _in_notebook as in_notebook
-from aecore.exercises import ch01, ch02, ch03, ch09, ch10, ch11, ch12, ch13, ch14, ch15, ch16, ch17, ch18, ch19, preface
+from aecore.exercises import (
+    ch01,
+    ch02,
+    ch03,
+    ch09,
+    ch10,
+    ch11,
+    ch12,
+    ch13,
+    ch14,
+    ch15,
+    ch16,
+    ch17,
+    ch18,
+    ch19,
+    ch20,
+    preface,
+)
 from aecore.exercises._verdict import Reply
 
-MODULES = (preface, ch01, ch02, ch03, ch09, ch10, ch11, ch12, ch13, ch14, ch15, ch16, ch17, ch18, ch19)
+MODULES = (preface, ch01, ch02, ch03, ch09, ch10, ch11, ch12, ch13, ch14, ch15, ch16, ch17, ch18, ch19, ch20)
 EXERCISES = {exercise.name: exercise for module in MODULES for exercise in module.EXERCISES}
 SOLUTIONS = "solutions.json"  # made by tools/release.py; a course's copy of the package may leave it out
 _calls = itertools.count()
