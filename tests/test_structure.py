@@ -119,15 +119,6 @@ PLANNED = {
     "widgets_codes.Traversals": "10 Variational autoencoders",
     "widgets_codes.Tokens": "12 Discrete codes",
     "synthetic.ring_of_gaussians": "13 GANs",
-    "metrics_objects.ari": "19 Many objects",
-    "metrics_objects.mbo": "19 Many objects",
-    "widgets_slots.SlotScene": "19 Many objects",
-    "slots.SlotAutoencoder": "19 Many objects",
-    "slot_decoders.CanvasDecoder": "19 Many objects",
-    "slot_decoders.BroadcastDecoder": "19 Many objects",
-    "slot_editing.remove": "19 Many objects",
-    "slot_editing.move": "19 Many objects",
-    "slot_editing.swap": "19 Many objects",
 }
 
 
