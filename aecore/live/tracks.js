@@ -6,7 +6,7 @@ import { among } from "./run.js";
 import { announcer, choice, figure, h, picture, player, plot, slider, t, tick, translate } from "./ui.js";
 
 translate({
-  "Choose a film": "选择一段影片", film: "影片", "slots found": "找到的槽", truth: "真值", model: "模型", slot: "槽", hidden: "被遮挡",
+  "Choose a film": "选择一段影片", film: "影片", "slots found": "找到的槽", truth: "真值", model: "模型", slot: "槽", ground: "背景", hidden: "被遮挡",
   "ghosts of hidden objects": "被遮挡物体的虚影", ghost: "虚影", "tracks kept": "保持的轨迹", overlap: "重叠度", "in this film": "（本影片）",
   "Which slot has each true object, frame by frame; empty: hidden": "逐帧显示每个真实物体属于哪个槽；空：被遮挡",
   "A number is a slot, a letter a true object. Dotted and tinted: a ghost, which the model carries but does not see.": "数字表示槽，字母表示真实物体。点线加底色：虚影，即模型保持但看不见的物体。",
@@ -64,7 +64,8 @@ export function build(spec, data, model, root) {
     if (!truths) return `${t("slot")} ${seen.map(called).join(", ")}${told}`;
     const real = of(truths, 0);
     marks(boards[2].context, [height, width], cell, present(real).map((object) => ({ inside: alone(real, object), colour: "#222", text: letter(object) })));
-    const texts = objects().map((object) => `${letter(object)}: ${holder(object, frame) < 0 ? t("hidden") : `${t("slot")} ${called(holder(object, frame))}`}`);
+    const whose = (slot) => (slot < 0 ? t("hidden") : slot ? `${t("slot")} ${called(slot)}` : t("ground"));
+    const texts = objects().map((object) => `${letter(object)}: ${whose(holder(object, frame))}`);
     boards[2].canvas.setAttribute("aria-label", `${t("truth")}: ${present(real).map(letter).join(", ")}`);
     return `${texts.join(", ")}${told}`;
   };
