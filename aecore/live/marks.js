@@ -21,7 +21,10 @@ export function marks(context, [height, width], cell, objects) {
   context.lineCap = "round";
   for (const { inside, colour, hidden } of objects) {
     [context.globalAlpha, context.fillStyle] = [0.4, colour];
-    hidden?.forEach((value, i) => value && context.fillRect((i % width) * cell, Math.floor(i / width) * cell, cell, cell));
+    hidden?.forEach((value, i) => {
+      const [x, y] = [i % width, Math.floor(i / width)].map((v) => [Math.round(v * cell), Math.round((v + 1) * cell)]); // no seams
+      if (value) context.fillRect(x[0], y[0], x[1] - x[0], y[1] - y[0]);
+    });
     context.globalAlpha = 1;
     const segments = edges(inside, [height, width], cell);
     lines(context, segments, "white", hidden ? 4 : 5);

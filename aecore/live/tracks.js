@@ -8,7 +8,7 @@ import { announcer, choice, figure, h, picture, player, plot, slider, t, tick, t
 translate({
   "Choose a film": "选择一段影片", film: "影片", "slots found": "找到的槽", truth: "真值", model: "模型", slot: "槽", ground: "背景", hidden: "被遮挡",
   "ghosts of hidden objects": "被遮挡物体的虚影", ghost: "虚影", "tracks kept": "保持的轨迹", overlap: "重叠度", "in this film": "（本影片）",
-  "Which slot has each true object, frame by frame; empty: hidden": "逐帧显示每个真实物体属于哪个槽；空：被遮挡",
+  "Which slot has most of each true object, frame by frame; –: the ground, empty: hidden": "逐帧显示每个真实物体的大部分属于哪个槽；–：背景，空：被遮挡",
   "A number is a slot, a letter a true object. Dotted and tinted: a ghost, which the model carries but does not see.": "数字表示槽，字母表示真实物体。点线加底色：虚影，即模型保持但看不见的物体。",
 });
 
@@ -97,7 +97,7 @@ export function build(spec, data, model, root) {
     context.strokeStyle = "#222";
     context.strokeRect(LEFT + frame * CELL, TOP, CELL, CELL * all.length);
     const said = all.map((object) => `${letter(object)}: ${Array.from({ length: last + 1 }, (_, at) => (holder(object, at) < 0 ? t("hidden") : holder(object, at) ? called(holder(object, at)) : "–")).join(" ")}`);
-    canvas.setAttribute("aria-label", `${t("Which slot has each true object, frame by frame; empty: hidden")}. ${said.join("; ")}`);
+    canvas.setAttribute("aria-label", `${t("Which slot has most of each true object, frame by frame; –: the ground, empty: hidden")}. ${said.join("; ")}`);
   };
   const show = (next, quiet = false) => {
     frame = Math.max(0, Math.min(last, next));
@@ -136,7 +136,7 @@ export function build(spec, data, model, root) {
     h("div", { class: "beside" }, play.element, control.element),
     h("div", { class: "screens" }, ...boards.map(({ element }) => element)),
     h("p", { class: "keys" }, h("span", { class: "plain" }, t("A number is a slot, a letter a true object. Dotted and tinted: a ghost, which the model carries but does not see."))),
-    readout, ...(truths ? [h("figure", { class: "tracks" }, chart.canvas, h("figcaption", {}, t("Which slot has each true object, frame by frame; empty: hidden"))), summary] : []),
+    readout, ...(truths ? [h("figure", { class: "tracks" }, chart.canvas, h("figcaption", {}, t("Which slot has most of each true object, frame by frame; –: the ground, empty: hidden"))), summary] : []),
     spoken.element);
   const heed = () => { // what another view or Python has set
     if (telling) return;
