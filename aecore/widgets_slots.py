@@ -69,12 +69,14 @@ class SlotScene(Live):
             raise ValueError(f"SlotScene: wanted at most {2 * SLOTS} slots, got {codes.shape[1]}.")
         buffer, background = export.Buffer(), model.attention.background
         parts, probes = _painters(model.decoder, buffer), {}
+        paint = lambda s: _drawn(model.decoder.paint(ops.convert_to_tensor(s[:, None])))
         ends = _ends(codes[:, int(background) :].reshape(-1, model.code_size))
         ends[:, 2:FRAME] = np.clip(ends[:, 2:FRAME], SMALLEST, LARGEST)
-        probes["objects"] = export.probe(lambda s: _drawn(model.decoder.paint(s[:, None])), ends, buffer)
+        probes["objects"] = export.probe(paint, ends, buffer)
         if background:
             ends = _ends(codes[:, 0, FRAME:])
-            probes["ground"] = export.probe(lambda s: _drawn(model.decoder.paint_ground(s)), ends, buffer)
+            ground = lambda s: _drawn(model.decoder.paint_ground(ops.convert_to_tensor(s)))
+            probes["ground"] = export.probe(ground, ends, buffer)
         super().__init__(
             title, buffer, **parts, pictures=buffer.pixels(images), slots=buffer.exact(codes), colours=CLASSES,
             probe=probes,
