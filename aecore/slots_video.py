@@ -99,6 +99,9 @@ class SlotVideo(Model):
         self.autoencoder, self.hinted, self.patience, self.foresight = autoencoder, hinted, patience, foresight
         if hinted:
             self.hint = [_dense(size, FRAME + 1, self.seed, "relu"), _dense(size, size, self.seed + 1)]
+            attention = autoencoder.attention
+            for unused in (attention.deviation, *attention.first.weights):  # no slot starts from noise
+                unused.trainable = False
         self.built = True
         x, s = (keras.KerasTensor((None, *shape)) for shape in (autoencoder.shape, (None, autoencoder.code_size)))
         features = lambda x: autoencoder.encoder(x, training=False)
