@@ -2,6 +2,7 @@
 and a GAN (chapter 15). Runs for hours; goes on where it stopped.
 
     python benchmarks/gan_mnist.py losses --minutes 60
+    python benchmarks/gan_mnist.py losses --filters 32 64 --epochs 4    small networks, few passes
     python benchmarks/gan_mnist.py models --minutes 60 --seeds 0 1 2
     python benchmarks/gan_mnist.py models --data digits --epochs 30    minutes, no network
 
@@ -14,9 +15,10 @@ Distances are taken in the features of one classifier, trained on the training p
 there are validation pictures, against the test part. The floor is the distance of the validation pictures themselves.
 
 A call stops after an epoch when its minutes are over and writes results/gan_mnist.json (gan_digits.json) after every
-run: rows of part, name, seed, epochs, minutes, frechet, kernel, precision, recall; of a run whose loss became NaN,
-`diverged` in their place. The minutes of the four rows of one autoencoder are those of it and its flow together.
-Called again it does what is missing; half-finished runs go on from their checkpoints, in the folder that --work names.
+run: rows of part, name, seed, epochs, filters (of the convolutions), minutes, frechet, kernel, precision, recall; of a
+run whose loss became NaN, `diverged` in their place. The minutes of the four rows of one autoencoder are those of it
+and its flow together. Called again it does what is missing; half-finished runs go on from their checkpoints, in the
+folder that --work names.
 """
 
 import argparse
@@ -42,7 +44,7 @@ from aecore.objectives import Gaussian
 import keras  # isort: skip
 
 RESULTS = Path(__file__).parent / "results"
-FILTERS, CODE, BATCH = (64, 128), 32, 128
+CODE, BATCH = 32, 128
 EPOCHS = {"mnist": 40, "digits": 200}
 COMPONENTS = 50  # of the mixture
 
@@ -56,6 +58,7 @@ class Study:
 
     def __init__(self, given):
         self.data, self.epochs = getattr(data, given.data)(), given.epochs or EPOCHS[given.data]
+        self.filters = given.filters
         self.x, self.shape = self.data.train.x, self.data.train.x.shape[1:]
         self.path, self.work = RESULTS / f"gan_{given.data}.json", given.work / f"gan_{given.data}"
         self.end = time.perf_counter() + 60 * given.minutes
@@ -68,8 +71,8 @@ class Study:
     def fit(self, model, label, arrays, *, epochs=None, seed=0, optimizer=None):
         """Train up to the end of the epochs, or leave by SystemExit when the time is over. Returns: the model."""
         model.compile() if optimizer is None else model.compile(optimizer)
-        epochs = epochs or self.epochs
-        hooks, run = [Budget(self.end - time.perf_counter())], self.work / f"{label}_{epochs}.npz"
+        epochs, size = epochs or self.epochs, "x".join(map(str, self.filters))
+        hooks, run = [Budget(self.end - time.perf_counter())], self.work / f"{label}_{size}_{epochs}.npz"
         clock, start = run.with_suffix(".minutes"), time.perf_counter()
         before = float(clock.read_text()) if clock.exists() and run.exists() else 0.0
         print(run.stem, flush=True)
@@ -90,14 +93,14 @@ class Study:
         return {name: float(f"{figure:.4g}") for name, figure in figures.items()}
 
     def missing(self, part, names, seed):
-        had = [tuple(row[key] for key in ("part", "name", "seed", "epochs")) for row in self.rows]
-        return [name for name in names if (part, name, seed, self.epochs) not in had]
+        had = [tuple(row[key] for key in ("part", "name", "seed", "epochs", "filters")) for row in self.rows]
+        return [name for name in names if (part, name, seed, self.epochs, self.filters) not in had]
 
     def write(self, part, seed, figures):
         """Keep rows. Args: figures, name -> what `measure` returned."""
         for name, row in figures.items():
-            about = {"part": part, "name": name, "seed": seed, "epochs": self.epochs, "minutes": round(self.minutes, 1)}
-            self.rows.append({**about, **row})
+            about = {"part": part, "name": name, "seed": seed, "epochs": self.epochs, "filters": self.filters}
+            self.rows.append({**about, "minutes": round(self.minutes, 1), **row})
             print(self.rows[-1], flush=True)
         record = {
             "figure": "distances of samples to held-out pictures, in the features of one classifier; lower is better",
@@ -112,16 +115,16 @@ class Study:
         self.path.write_text(json.dumps(record, indent=1) + "\n")
 
 
-def decoder(shape, seed):
-    return conv_decoder(shape, FILTERS, CODE, activation="relu", output_activation="sigmoid", seed=seed)
+def decoder(study, seed):
+    return conv_decoder(study.shape, study.filters, CODE, activation="relu", output_activation="sigmoid", seed=seed)
 
 
-def encoder(shape, seed, size=CODE):
-    return conv_encoder(shape, FILTERS, size, activation="relu", seed=seed)
+def encoder(study, seed, size=CODE):
+    return conv_encoder(study.shape, study.filters, size, activation="relu", seed=seed)
 
 
-def critic(shape, seed, **arguments):
-    return conv_encoder(shape, FILTERS, 1, activation="leaky_relu", seed=seed + 500, **arguments)
+def critic(study, seed, **arguments):
+    return conv_encoder(study.shape, study.filters, 1, activation="leaky_relu", seed=seed + 500, **arguments)
 
 
 GANS = {  # name -> the critic's arguments and the GAN's
@@ -138,7 +141,7 @@ GANS = {  # name -> the critic's arguments and the GAN's
 
 def gan(study, name, seed):
     of_critic, of_gan = GANS[name]()
-    model = GAN(decoder(study.shape, seed), critic(study.shape, seed, **of_critic), average=0.999, seed=seed, **of_gan)
+    model = GAN(decoder(study, seed), critic(study, seed, **of_critic), average=0.999, seed=seed, **of_gan)
     return study.fit(model, f"gan_{list(GANS).index(name)}_{seed}", (study.x,), seed=seed)
 
 
@@ -146,7 +149,7 @@ def latent(study, seed):
     """One autoencoder, and four densities of its codes."""
     from sklearn.mixture import GaussianMixture
 
-    ae = Autoencoder(encoder(study.shape, seed), decoder(study.shape, seed))
+    ae = Autoencoder(encoder(study, seed), decoder(study, seed))
     study.fit(ae, f"ae_{seed}", (study.x,), seed=seed, optimizer=adam())
     codes = ae.encode(study.x).astype("float64")
     mean, covariance = codes.mean(axis=0), np.cov(codes.T)
@@ -168,29 +171,29 @@ def single(build, label, optimizer=None):
 
     def run(study, seed):
         made = optimizer and optimizer()  # one for each seed: an optimizer belongs to its model
-        model = study.fit(build(study.shape, seed), f"{label}_{seed}", (study.x,), seed=seed, optimizer=made)
+        model = study.fit(build(study, seed), f"{label}_{seed}", (study.x,), seed=seed, optimizer=made)
         return {label: model.sample}
 
     return run
 
 
-def vae(shape, seed):
-    return VAE(encoder(shape, seed, 2 * CODE), decoder(shape, seed), likelihood=Gaussian(0.1, learned=True), seed=seed)
+def vae(study, seed):
+    return VAE(encoder(study, seed, 2 * CODE), decoder(study, seed), likelihood=Gaussian(0.1, learned=True), seed=seed)
 
 
-def aae(shape, seed):
+def aae(study, seed):
     judge = mlp_encoder((CODE,), (256, 256), 1, activation="leaky_relu", seed=seed + 500)
-    return AdversarialAutoencoder(encoder(shape, seed), decoder(shape, seed), judge, seed=seed)
+    return AdversarialAutoencoder(encoder(study, seed), decoder(study, seed), judge, seed=seed)
 
 
-def vaegan(shape, seed):
-    nets = encoder(shape, seed, 2 * CODE), decoder(shape, seed), critic(shape, seed)
+def vaegan(study, seed):
+    nets = encoder(study, seed, 2 * CODE), decoder(study, seed), critic(study, seed)
     return VAEGAN(*nets, weight=0.1, scale=0.3, penalty=R1(1.0), seed=seed)
 
 
-def bigan(shape, seed):
-    judge = critic(shape, seed, condition_size=CODE)
-    return BiGAN(encoder(shape, seed), decoder(shape, seed), judge, penalty=R1(1.0), seed=seed)
+def bigan(study, seed):
+    judge = critic(study, seed, condition_size=CODE)
+    return BiGAN(encoder(study, seed), decoder(study, seed), judge, penalty=R1(1.0), seed=seed)
 
 
 MODELS = {  # the rows of a run -> the run
@@ -228,5 +231,6 @@ if __name__ == "__main__":
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--data", choices=EPOCHS, default="mnist")
     parser.add_argument("--epochs", type=int, help="passes over the training part; default 40, digits 200")
+    parser.add_argument("--filters", type=int, nargs="+", default=[64, 128], help="of the convolutions; default 64 128")
     parser.add_argument("--work", type=Path, default=Path("~/.cache/aecore").expanduser(), help="for checkpoints")
     main(parser.parse_args())
