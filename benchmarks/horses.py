@@ -118,8 +118,8 @@ def fitted(model, horses):
 
 def unet(horses):
     """A U-Net on the same pictures with their masks, moved alike; the pass that is best on the validation part."""
-    size, passes, batch = horses.size, 30, 32
-    filters = [min(FILTERS[size][-1], 2 ** (4 + i)) for i in range(len(FILTERS[size]))]
+    size, passes, batch = horses.size, 24, 32
+    filters = [min(96, 24 * 2**i) for i in range(len(FILTERS[size]))]
     net = networks.unet((size, size, 3), filters, 1, convolutions=2, batch_norm=True, seed=horses.seed)
     x, y = horses.moved(10)
     steps = passes * (len(x) // batch)
@@ -254,7 +254,7 @@ def inward(masks):
 
 
 def grabcut(x, known=None):
-    """OpenCV's, five rounds from the box; where it finds no object, the box."""
+    """OpenCV's, five rounds from the box; on pictures as small as these it often finds no object."""
     import cv2
 
     side, found = int(ENERGY["border"] * x.shape[1]), []
