@@ -30,9 +30,10 @@ LEVELS = (
         "layers",
         "metrics",
         "regions",
+        "shapes",
         "synthetic",
     },
-    {"data", "dense", "metrics_codes", "metrics_masks", "objectives"},
+    {"data", "dense", "metrics_codes", "metrics_masks", "metrics_objects", "objectives"},
     {
         "adversarial",
         "appearance",
@@ -43,6 +44,7 @@ LEVELS = (
         "profile",
         "quantisers",
         "scenes",
+        "sprites",
         "training",
     },
     {"games", "priors"},
@@ -85,6 +87,11 @@ PLANNED = {
     "widgets_codes.Traversals": "10 Variational autoencoders",
     "widgets_codes.Tokens": "12 Discrete codes",
     "synthetic.ring_of_gaussians": "13 GANs",
+    "sprites.films": "20 Objects that move",
+    "metrics_objects.ari": "19 Many objects",
+    "metrics_objects.mbo": "19 Many objects",
+    "metrics_objects.identity": "20 Objects that move",
+    "metrics_objects.consistency": "20 Objects that move",
 }
 
 
