@@ -1,7 +1,7 @@
 """Real data as float32 arrays in [0, 1], (n, h, w, c), in fixed parts; and the check at every door.
 
-Embedded, no network: `digits`, `patches`. Downloaded and verified: `mnist`, `fashion_mnist`, `cifar10`. From a file in
-the data folder: `horses`.
+Embedded, no network: `digits`, `patches`. Downloaded and verified: `mnist`, `fashion_mnist`, `cifar10`. From files in
+the data folder: `horses`, `davis`.
 Generated data with known factors are in synthetic.py.
 """
 
@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from aecore.downloads import folder, load
-from aecore.regions import pairs
+from aecore.regions import pairs, sequences
 
 SPLIT_SEED = 2006  # of every random split in the book: the same examples are held out in every chapter
 
@@ -109,6 +109,17 @@ def horses(size=32, validation=28, test=60, seed=SPLIT_SEED):
     Source: Borenstein and Ullman 2002, free for research. Cut your own from it with `regions.crops`.
     """
     return split(*pairs(folder() / "horses_64.npz", size), validation=validation, test=test, seed=seed)
+
+
+def davis():
+    """Ten films of DAVIS-2016 with figure-ground masks, 128 x 72 pixels: `davis_128x72.npz` in a folder.
+
+    Returns: dict, from a film's name to its Part; x, (t, 72, 128, 3), and masks instead of labels: y, (t, 72, 128)
+        uint8, 0 and 1. Nothing is fitted on them; what you tune on some of the films, report on the others.
+    Raises: FileNotFoundError where the file is not there: nothing downloads it; says what it holds. ValueError.
+    Source: Perazzi et al. 2016, for research.
+    """
+    return {name: Part(*film) for name, film in sequences(folder() / "davis_128x72.npz").items()}
 
 
 def _published(name, validation):

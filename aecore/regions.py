@@ -1,4 +1,4 @@
-"""Masks of objects and the boxes around them: checks at the door, crops, pairs of pictures and masks from a file."""
+"""Masks of objects and the boxes around them: checks at the door, crops, pictures and films with masks from a file."""
 
 from pathlib import Path
 
@@ -114,19 +114,8 @@ def pairs(path, size=None):
         and 1: object where it covers more than half.
     Raises: FileNotFoundError where there is no such file; ValueError where it holds something else.
     """
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(
-            f"There is no file {path}. It holds `images`, (n, h, w, 3) uint8, and `masks`, (n, h, w) bool, of objects "
-            "cut by regions.crops; or use the quick profile, which needs no file: AECORE_PROFILE=quick."
-        )
-    with np.load(path, allow_pickle=False) as file:
-        if not {"images", "masks"} <= set(file.files):
-            raise ValueError(f"{path}: wanted the arrays images and masks, got {sorted(file.files)}.")
-        images, masks = file["images"], file["masks"]
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 3:
-        raise ValueError(f"{path}: wanted images (n, h, w, 3) of uint8, got {images.shape} of {images.dtype}.")
-    x, masks = check_pairs(images.astype("float32") / 255, check_masks(masks, str(path), labels=2), str(path))
+    images, masks = _arrays(path, images="(n, h, w, 3) uint8", masks="(n, h, w) bool, of objects cut by regions.crops")
+    x, masks = _pictures(images, masks, path)
     side = x.shape[1]
     if size is None or size == side == x.shape[2]:
         return x, masks
@@ -135,3 +124,42 @@ def pairs(path, size=None):
     step = side // size
     blocks = lambda a: a.reshape(len(a), size, step, size, step, -1).mean(axis=(2, 4))
     return blocks(x).astype("float32"), (blocks(masks.astype("float32"))[..., 0] > 0.5).astype("uint8")
+
+
+def sequences(path):
+    """Read films with the mask of one object from an .npz file.
+
+    Args: path, of a file with the arrays `frames` and `masks`, those of a film following one another, and, of each
+        film, `sequences`, its name, and `lengths`, its number of frames.
+    Returns: dict, from name to x, (t, h, w, 3) float32 in [0, 1], and masks, (t, h, w) uint8, 0 and 1.
+    Raises: FileNotFoundError where there is no such file; ValueError where it holds something else.
+    """
+    frames, masks, names, lengths = _arrays(
+        path, frames="(n, h, w, 3) uint8", masks="(n, h, w) bool", sequences="(m,) names", lengths="(m,) frames of each"
+    )
+    x, masks = _pictures(frames, masks, path)
+    if len(names) != len(lengths) or (lengths < 1).any() or lengths.sum() != len(x):
+        raise ValueError(f"{path}: {len(x)} frames are no {len(names)} films of {lengths.tolist()} frames.")
+    ends = np.cumsum(lengths)
+    return {str(name): (x[e - t : e], masks[e - t : e]) for name, e, t in zip(names, ends, lengths, strict=True)}
+
+
+def _arrays(path, **wanted):
+    """The arrays of an .npz file by the names that are wanted, each with what it holds, for the message."""
+    path = Path(path)
+    if not path.exists():
+        holds = ", and ".join(f"`{name}`, {what}" for name, what in wanted.items())
+        raise FileNotFoundError(
+            f"There is no file {path}. It holds {holds}; or use the quick profile, which needs no file: "
+            "AECORE_PROFILE=quick."
+        )
+    with np.load(path, allow_pickle=False) as file:
+        if not set(wanted) <= set(file.files):
+            raise ValueError(f"{path}: wanted the arrays {' and '.join(wanted)}, got {sorted(file.files)}.")
+        return [file[name] for name in wanted]
+
+
+def _pictures(images, masks, path):
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 3:
+        raise ValueError(f"{path}: wanted pictures (n, h, w, 3) of uint8, got {images.shape} of {images.dtype}.")
+    return check_pairs(images.astype("float32") / 255, check_masks(masks, str(path), labels=2), str(path))

@@ -22,8 +22,8 @@ ROOT = Path(__file__).parents[1]
 pytest_plugins = ["browsing", "living"]  # of the tests in a browser
 # Files whose tests compute nothing with Keras, or the same on any backend: `make test` runs them once.
 ANY_BACKEND = (
-    "assign", "book", "crf", "data", "downloads", "metrics", "metrics_codes", "metrics_masks", "notebooks", "outlines",
-    "quiz", "recording", "regions", "scenes", "structure", "synthetic",
+    "assign", "book", "crf", "data", "downloads", "metrics", "metrics_codes", "metrics_masks", "metrics_objects",
+    "notebooks", "outlines", "quiz", "recording", "regions", "scenes", "shapes", "sprites", "structure", "synthetic",
 )  # fmt: skip
 
 
