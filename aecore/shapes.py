@@ -2,7 +2,7 @@
 
 import numpy as np
 
-ANGLES = 512  # directions in which a shape's radius is known; a power of two, so that a mask of bits wraps them
+ANGLES = 4096  # directions in which a shape's radius is known; a power of two, so that a mask of bits wraps them
 SHAPES = ("ellipse", "square", "triangle", "star", "cross", "flower")
 TEXTURES = ("plain", "gradient", "stripes", "checks", "rings")
 
@@ -14,8 +14,8 @@ def cover(f, dy, dx):
         dy, (n, h, 1), and dx, (n, 1, w), how far rows and columns lie from its centre, in pixels.
     Returns: (n, h, w), float32 in [0, 1].
     """
-    turn = np.arctan2(dy, dx) - f["angle"][:, None, None]
-    place = (turn * (ANGLES / (2 * np.pi)) + 0.5).astype("int32") & (ANGLES - 1)
+    turn = (np.arctan2(dy, dx) - f["angle"][:, None, None]) / (2 * np.pi)
+    place = ((turn + 2) * ANGLES + 0.5).astype("int32") & (ANGLES - 1)  # a number that is cut must not be negative
     outline = f["shape"][:, None, None] * ANGLES + place
     beyond = np.sqrt(dy * dy + dx * dx) - f["scale"][:, None, None] * _RADIUS[outline]
     return np.clip(0.5 - beyond * _LEAN[outline], 0, 1)

@@ -75,15 +75,18 @@ def sprites(
 
 def films(
     n, frames=6, size=32, count=(3, 4), shapes=SHAPES[:3], textures=("plain",), grounds=("plain", "gradient"),
-    clutter=0.0, scale=(0.12, 0.24), overlap=0.5, speed=(0.04, 0.1), passing=0.0, seed=0,
+    clutter=0.0, scale=(0.12, 0.24), overlap=0.5, speed=(0.04, 0.1), crossing=0.0, passing=0.0, seed=0,
 ):  # fmt: skip
     """Draw n films of objects that move straight on, bounce at the walls, and pass behind one another.
 
     Args:
         frames: of each film, t >= 2.
-        speed: smallest and largest way of an object from frame to frame as a share of the picture's side, >= 0.
+        speed: smallest and largest way of an object from frame to frame as a share of the picture's side, >= 0. Those
+            that cross or pass are as fast as they need to be.
+        crossing: share of the films in which the first object is behind the last one halfway, centre on centre where
+            the walls let it.
         passing: share of the objects for which there are no walls: half of them are inside in the first frame and
-            outside in the last, the others come in; these are as fast as they need to be.
+            outside in the last, the others come in.
         others: as `sprites`; `overlap` holds in the first frame (for an object that comes in: in its last).
     Returns: Films.
     Raises: ValueError where an argument is out of range, or objects find no room. Chapter 20.
@@ -91,12 +94,11 @@ def films(
     rng = np.random.default_rng(seed)
     factors, ground = _draw("films", rng, n, size, count, shapes, textures, grounds, clutter, scale, overlap)
     frames = check_whole("films", at_least=2, frames=frames)[0]
-    if not 0 <= speed[0] <= speed[1]:
+    if not 0 <= speed[0] <= speed[1] < np.inf:
         raise ValueError(f"films: speed must be two shares of the side, 0 <= low <= high, got {speed}.")
-    if not 0 <= passing <= 1:
-        raise ValueError(f"films: passing must lie in [0, 1], got {passing}.")
+    _check_shares("films", crossing=crossing, passing=passing)
     time = np.arange(frames)[:, None, None]  # (t, 1, 1): before k objects and two coordinates
-    position = _bounce(rng, factors["position"], factors["scale"], size, speed, time)
+    position = _bounce(rng, factors["position"], factors["scale"], size, speed, crossing, time)
     through = _pass(rng, factors["position"], factors["scale"], size, time)
     chosen = rng.random(factors["scale"].shape) < passing
     factors["position"] = np.where(chosen[:, None, :, None], through, position).astype("float32")  # (n, t, k, 2)
@@ -134,9 +136,7 @@ def _draw(name, rng, n, size, count, shapes, textures, grounds, clutter, scale, 
         raise ValueError(f"{name}: count wants fewest <= most objects <= {MOST}, got {count}.")
     if not 0 < scale[0] <= scale[1] <= 0.35:
         raise ValueError(f"{name}: scale must be two shares of the side, 0 < low <= high <= 0.35, got {scale}.")
-    for what, share in (("overlap", overlap), ("clutter", clutter)):
-        if not 0 <= share <= 1:
-            raise ValueError(f"{name}: {what} must lie in [0, 1], got {share}.")
+    _check_shares(name, overlap=overlap, clutter=clutter)
     shapes, textures = _chosen(name, "shapes", shapes, SHAPES), _chosen(name, "textures", textures, TEXTURES)
     grounds = _chosen(name, "grounds", grounds, TEXTURES)
     if clutter and min(grounds) < TEXTURES.index("stripes"):
@@ -158,6 +158,12 @@ def _draw(name, rng, n, size, count, shapes, textures, grounds, clutter, scale, 
         factors[key] = a if a.dtype.kind == "i" else a.astype("float32")
     ground = {**skin(grounds, n), "colours": theirs, "position": rng.uniform(0, size - 1, (n, 2))}
     return factors, {key: a if a.dtype.kind == "i" else a.astype("float32") for key, a in ground.items()}
+
+
+def _check_shares(name, **shares):
+    for what, share in shares.items():
+        if not 0 <= share <= 1:
+            raise ValueError(f"{name}: {what} must lie in [0, 1], got {share}.")
 
 
 def _chosen(name, what, names, known):
@@ -193,14 +199,20 @@ def _place(name, rng, size, scale, present, overlap, tries=16, rounds=200):
     )
 
 
-def _bounce(rng, start, radius, size, speed, time):
+def _bounce(rng, start, radius, size, speed, crossing, time):
     """Straight on from `start`, folded back at the walls: (n, t, k, 2)."""
     n, k = radius.shape
     way, angle = rng.uniform(*speed, (n, k)) * size, rng.uniform(0, 2 * np.pi, (n, k))
     velocity = way[..., None] * np.stack([np.sin(angle), np.cos(angle)], axis=-1)
     low = radius[:, None, :, None]
     room = size - 1 - 2 * low
-    return low + room - np.abs((start[:, None] - low + velocity[:, None] * time) % (2 * room) - room)
+    at = lambda time: low + room - np.abs((start[:, None] - low + velocity[:, None] * time) % (2 * room) - room)
+    half = len(time) // 2
+    meets = np.flatnonzero(rng.random(n) < crossing)
+    last = np.isfinite(radius[meets]).sum(axis=1) - 1
+    there = np.clip(at(half)[meets, 0, last], low[meets, 0, 0], (low + room)[meets, 0, 0])
+    velocity[meets, 0] = (there - start[meets, 0]) / half
+    return at(time)
 
 
 def _pass(rng, inside, radius, size, time):

@@ -65,6 +65,32 @@ def test_horses_are_read_from_a_file_and_reduced(tmp_path, monkeypatch):
         data.horses(24)
 
 
+def test_films_of_davis_are_read_from_a_file(tmp_path, monkeypatch):
+    rng = np.random.default_rng(4)
+    films = dict(frames=rng.integers(0, 256, (9, 6, 8, 3), "uint8"), masks=rng.random((9, 6, 8)) < 0.4,
+                 sequences=np.array(["cows", "dog", "a-long-name"]), lengths=np.array([4, 2, 3]))  # fmt: skip
+    path = tmp_path / "davis_128x72.npz"
+    np.savez(path, **films)
+    monkeypatch.setenv("AECORE_DATA", str(tmp_path))
+    parts = data.davis()
+    assert list(parts) == ["cows", "dog", "a-long-name"]
+    assert {type(name) for name in parts} == {str}
+    for part, rows in zip(parts.values(), (slice(0, 4), slice(4, 6), slice(6, 9)), strict=True):
+        assert (part.x.dtype, part.y.dtype) == (np.float32, np.uint8)
+        np.testing.assert_allclose(part.x * 255, films["frames"][rows], atol=1e-4)
+        np.testing.assert_array_equal(part.y, films["masks"][rows])
+    for lengths in ([4, 2, 2], [4, 5], [9, 0, 0]):
+        np.savez(path, **{**films, "lengths": np.array(lengths)})
+        with pytest.raises(ValueError, match=r"9 frames are no 3 films of"):
+            data.davis()
+    np.savez(path, frames=films["frames"])
+    with pytest.raises(ValueError, match="wanted the arrays frames and masks and sequences and lengths, got"):
+        data.davis()
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match=r"davis_128x72.npz. It holds `frames`, .* quick profile"):
+        data.davis()
+
+
 def test_a_file_that_is_not_there_or_holds_something_else_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("AECORE_DATA", str(tmp_path))
     with pytest.raises(FileNotFoundError, match="quick profile"):
