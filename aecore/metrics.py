@@ -137,7 +137,11 @@ def kernel_distance(x, y):
     Source: Binkowski et al. 2018 (KID), equation 4. Differs: all examples at once, not a mean over subsets. Chapter 11.
     """
     x, y = _features(x, y, "kernel_distance")
-    kernel = lambda a, b: (a @ b.T / a.shape[1] + 1) ** 3
+
+    def kernel(a, b):
+        k = a @ b.T / a.shape[1] + 1
+        return k * k * k  # NumPy's power takes seven times as long
+
     total = lambda a, b: sum(kernel(part, b).sum() for part in _parts(a))  # not all pairs in memory at once
     within = lambda a: (total(a, a) - np.sum((np.sum(a * a, axis=1) / a.shape[1] + 1) ** 3)) / (len(a) * (len(a) - 1))
     return float(within(x) + within(y) - 2 * total(x, y) / (len(x) * len(y)))
