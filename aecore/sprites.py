@@ -98,19 +98,15 @@ def films(
         raise ValueError(f"films: speed must be two shares of the side, 0 <= low <= high, got {speed}.")
     _check_shares("films", crossing=crossing, passing=passing)
     time = np.arange(frames)[:, None, None]  # (t, 1, 1): before k objects and two coordinates
-    position = _bounce(rng, factors["position"], factors["scale"], size, speed, crossing, time)
+    walled = _bounce(rng, factors["position"], factors["scale"], size, speed, crossing, time)
     through = _pass(rng, factors["position"], factors["scale"], size, time)
     chosen = rng.random(factors["scale"].shape) < passing
-    factors["position"] = np.where(chosen[:, None, :, None], through, position).astype("float32")  # (n, t, k, 2)
-    each = [
-        {key: a.reshape(-1, *a.shape[2:]) if key == "position" and a.ndim == 4 else np.repeat(a, frames, axis=0)
-         for key, a in part.items()}
-        for part in (factors, ground)
-    ]  # fmt: skip
-    x, masks, *_ = render(*each, size)
+    position = np.where(chosen[:, None, :, None], through, walled).astype("float32")  # (n, t, k, 2)
+    each = lambda part: {key: np.repeat(a, frames, axis=0) for key, a in part.items()}  # frame
+    x, masks, *_ = render({**each(factors), "position": position.reshape(n * frames, -1, 2)}, each(ground), size)
     x, masks = (a.reshape(n, frames, *a.shape[1:]) for a in (x, masks))
     visible = [(masks == i + 1).any(axis=(2, 3)) for i in range(chosen.shape[1])]
-    return Films(x, masks, np.stack(visible, axis=-1), factors, ground)
+    return Films(x, masks, np.stack(visible, axis=-1), {**factors, "position": position}, ground)
 
 
 def render(factors, ground, size=32):

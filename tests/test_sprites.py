@@ -200,11 +200,11 @@ def test_objects_that_cross_meet_behind_the_last_one_halfway():
     front = np.arange(100), last
     small = f.factors["scale"][:, 0] < 0.65 * f.factors["scale"][front]  # within the square's inner circle
     small &= f.factors["shape"][front] == SHAPES.index("square")
-    assert small.sum() > 3
+    assert small.any()
     assert not f.visible[small, 4, 0].any()
     assert f.visible[:, 0, 0].all()
     hidden = lambda f: (f.masks == 1).sum(axis=(2, 3)).min(axis=1) < 0.5 * (f.masks == 1).sum(axis=(2, 3)).max(axis=1)
-    assert hidden(f).mean() > 0.7 > 0.45 > hidden(films(100, 9, count=(2, 4), seed=12)).mean()
+    assert hidden(f).mean() > 0.8 > 0.65 > hidden(films(100, 9, count=(2, 4), seed=12)).mean()
 
 
 @pytest.mark.parametrize(
@@ -241,9 +241,9 @@ def test_bad_arguments_are_named(make, says):
 
 @pytest.mark.parametrize("arguments", [{}, dict(textures=TEXTURES, grounds=PATTERNS, clutter=1.0)])
 def test_two_thousand_pictures_a_second(arguments):
-    """The promise is 2,000; a machine that others use too is allowed a quarter of that."""
-    from time import perf_counter
+    """The promise is 2,000 on one processor, counted in its own seconds; half of it is enough here."""
+    from time import process_time
 
-    start = perf_counter()
+    start = process_time()
     sprites(1000, **arguments)
-    assert 1000 / (perf_counter() - start) > 500
+    assert 1000 / (process_time() - start) > 1000
