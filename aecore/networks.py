@@ -138,7 +138,7 @@ def unet(
         filters: channels of each halving, from the input to the middle.
         channels: k, of the pictures that come out.
         convolutions: at each size, >= 1; the first one changes the size, those that follow are 3 x 3 and keep it.
-        batch_norm: normalise what each convolution gives over the batch: many labelled pictures are learnt sooner.
+        batch_norm: normalise what each convolution gives over the batch, before its activation.
         activation, output_activation, condition_size, seed: as in `conv_encoder` and `conv_decoder`.
     Returns: keras.Model, (b, h, w, c) -> (b, h, w, k), or [(b, h, w, c), (b, condition_size)] -> (b, h, w, k).
     Raises: ValueError where a size does not halve evenly; says which sizes would.
