@@ -111,7 +111,9 @@ def consistency(labels):
     Raises: ValueError where labels are no films. Chapter 20.
     """
     labels = _labels(labels, "consistency", films=True)
-    here, there = (np.stack([part == i for i in range(labels.max() + 1)]) for part in (labels[:, :-1], labels[:, 1:]))
+    here, there = (
+        np.stack([part == i for i in range(int(labels.max()) + 1)]) for part in (labels[:, :-1], labels[:, 1:])
+    )
     both, either = ((fn(here, there)).sum(axis=(3, 4)) for fn in (np.logical_and, np.logical_or))  # (labels, n, t - 1)
     return (both / np.maximum(either, 1)).sum(axis=(0, 2)) / (either > 0).sum(axis=(0, 2))
 

@@ -124,7 +124,10 @@ def conv_decoder(
     return keras.Model(inputs, params, name="decoder")
 
 
-def unet(shape, filters, channels, *, activation="gelu", output_activation=None, condition_size=0, seed=0):
+def unet(
+    shape, filters, channels, *, convolutions=1, batch_norm=False, activation="gelu", output_activation=None,
+    condition_size=0, seed=0,
+):  # fmt: skip
     """A network from picture to picture: a convolutional encoder and decoder with bridges from each size to its like.
 
     What a bridge carries need not pass through the small middle, so that edges stay where they are. The widest bridge
@@ -134,22 +137,37 @@ def unet(shape, filters, channels, *, activation="gelu", output_activation=None,
         shape: (h, w, c) of the pictures that come in; h and w divisible by 2 ** len(filters).
         filters: channels of each halving, from the input to the middle.
         channels: k, of the pictures that come out.
+        convolutions: at each size, >= 1; the first one changes the size, those that follow are 3 x 3 and keep it.
+        batch_norm: normalise what each convolution gives over the batch, before its activation.
         activation, output_activation, condition_size, seed: as in `conv_encoder` and `conv_decoder`.
     Returns: keras.Model, (b, h, w, c) -> (b, h, w, k), or [(b, h, w, c), (b, condition_size)] -> (b, h, w, k).
     Raises: ValueError where a size does not halve evenly; says which sizes would.
-    Source: Ronneberger et al. 2015. Differs: a stride of 2 in place of pooling, one convolution at each size, and the
-        bridge from the input, without which the last size would have none. Chapter 14.
+    Source: Ronneberger et al. 2015, who have two convolutions at each size. Differs: a stride of 2 in place of pooling,
+        and the bridge from the input, without which the last size of a network with one would have none. Chapter 14.
     """
     shape, filters, _ = _check_halving("unet", shape, filters, 1)
-    (channels,) = check_whole("unet", channels=channels)
+    channels, convolutions = check_whole("unet", channels=channels, convolutions=convolutions)
     inputs = keras.Input(shape, name="x")
     inputs, h = _conditioned("unet", inputs, inputs, condition_size)
-    bridges = []
+
+    def through(h, make, n, at, *args):
+        """One convolution or its transpose, by `make`, with its norm and activation."""
+        if not batch_norm:
+            return make(n, activation, seed + at, *args)(h)
+        return layers.Activation(activation)(layers.BatchNormalization()(make(n, None, seed + at, *args)(h)))
+
+    def keep(h, n, at):
+        for i in range(1, convolutions):
+            h = through(h, _conv, n, at + 10 * i)
+        return h
+
+    h, bridges = keep(h, filters[0], 200), []
     for i, n in enumerate(filters):
         bridges.append(h)
-        h = _conv(n, activation, seed + i, 4, 2)(h)
+        h = keep(through(h, _conv, n, i, 4, 2), n, 300 + i)
     for i, n in enumerate([*filters[-2::-1], filters[0]]):
-        h = layers.Concatenate()([_twice(n, activation, seed + 101 + i)(h), bridges.pop()])
+        h = layers.Concatenate()([through(h, _twice, n, 101 + i), bridges.pop()])
+        h = keep(h, n, 400 + i)
     return keras.Model(inputs, _conv(channels, output_activation, seed + 199)(h), name="unet")
 
 

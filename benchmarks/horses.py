@@ -47,12 +47,12 @@ import keras  # isort: skip
 RESULTS = Path(__file__).parent / "results" / "horses.json"
 WORK = Path("~/.cache/aecore").expanduser()  # trained models
 FILTERS = {16: (32, 64), 32: (32, 64, 64), 64: (32, 64, 64, 64), 128: (32, 64, 64, 64, 64)}
-LITTLE = (10, 30, 100)  # masks, besides all of them
-CURVES = ("mean", "denoising", "vae", "unet")  # groups whose little-data curves are drawn
+LITTLE = (10, 40)  # masks, besides all of them
+CURVES = ("mean", "vae", "unet")  # groups whose little-data curves are drawn
 OCCLUDED = ("mean", "plain", "denoising", "vae", "unet")
 HOLE = 0.35
-ENERGY = {"appearance_weight": 0.4, "prior_weight": 0.6}
-COLOURS = {"regulariser": 2e-5, "position": 1.5}  # of ColourMixture
+ENERGY = {"appearance_weight": 0.4, "prior_weight": 0.6, "rounds": 6, "border": 0.125}
+COLOURS = {"components": 3, "steps": 3, "regulariser": 2e-5, "position": 1.5}  # of ColourMixture
 NEAR = {"sweeps": 3, "position": 8.0}  # of DenseCRF at 32 x 32
 COPIES, PASSES, BATCH = 40, 15, 64  # of each of 140 masks, and of all copies; fewer masks get more copies
 
@@ -118,14 +118,20 @@ def fitted(model, horses):
 
 def unet(horses):
     """A U-Net on the same pictures with their masks, moved alike; the pass that is best on the validation part."""
-    net = networks.unet((horses.size, horses.size, 3), FILTERS[horses.size], 1, seed=horses.seed)
-    net.compile(keras.optimizers.Adam(1e-3), keras.losses.BinaryCrossentropy(from_logits=True))
+    size, passes, batch = horses.size, 24, 32
+    filters = [min(96, 24 * 2**i) for i in range(len(FILTERS[size]))]
+    net = networks.unet((size, size, 3), filters, 1, convolutions=2, batch_norm=True, seed=horses.seed)
     x, y = horses.moved(10)
-    stop = keras.callbacks.EarlyStopping(patience=6, restore_best_weights=True)
-    held_out = (horses.validation[0], horses.validation[1][..., None].astype("float32"))
+    steps = passes * (len(x) // batch)
+    net.compile(
+        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(2e-3, steps)),
+        keras.losses.BinaryCrossentropy(from_logits=True),
+    )
+    best = keras.callbacks.EarlyStopping(patience=passes, restore_best_weights=True)
+    masks = lambda y: y[..., None].astype("float32")
+    held_out = (horses.validation[0], masks(horses.validation[1]))
     keras.utils.set_random_seed(horses.seed)  # Keras' own order of the batches
-    y = y[..., None].astype("float32")
-    net.fit(x, y, epochs=30, batch_size=32, validation_data=held_out, callbacks=[stop], verbose=0)
+    net.fit(x, masks(y), epochs=passes, batch_size=batch, validation_data=held_out, callbacks=[best], verbose=0)
     return net
 
 
@@ -162,12 +168,12 @@ def shapeless_group(horses, work):
     size = horses.size
 
     def without_shape(**arguments):
-        made = Segmenter(prior_weight=0, **arguments)
+        made = Segmenter(prior_weight=0, border=ENERGY["border"], **arguments)
         made.mean_shape = MeanShape(np.full((1, size, size, 2), 0.5))
         return made.predict
 
     def grid(x, known):
-        scene = Scene(x, 2, known, None, 0.11, Segmenter().appearance, None)
+        scene = Scene(x, 2, known, None, ENERGY["border"], Segmenter().appearance, None)
         q = np.where(scene.excluded > 0, 0, 0.5).astype("float32")
         for _ in range(5):
             costs = 0.4 * scene.psi(q / q.sum(axis=-1, keepdims=True)) + scene.excluded
@@ -240,7 +246,7 @@ def k_means(x, known=None):
 
 def inward(masks):
     """The mask or its complement, whichever has less of the margin, without the margin: (n, h, w)."""
-    side = int(0.11 * masks.shape[1])
+    side = int(ENERGY["border"] * masks.shape[1])
     inside = np.zeros(masks.shape[1:], bool)
     inside[side:-side, side:-side] = True
     turned = masks[:, ~inside].mean(axis=1) > 0.5
@@ -248,10 +254,10 @@ def inward(masks):
 
 
 def grabcut(x, known=None):
-    """OpenCV's, five rounds from the box; where it finds no object, the box."""
+    """OpenCV's, five rounds from the box; on pictures as small as these it often finds no object."""
     import cv2
 
-    side, found = round(0.115 * x.shape[1]), []
+    side, found = int(ENERGY["border"] * x.shape[1]), []
     for picture in np.ascontiguousarray((255 * x[..., ::-1]).round().astype("uint8")):
         mask, box = np.zeros(picture.shape[:2], "uint8"), (side, side, *(n - 2 * side for n in picture.shape[1::-1]))
         cv2.setRNGSeed(0)

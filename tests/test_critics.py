@@ -176,6 +176,27 @@ def test_bridges_carry_every_size_and_the_input():
     assert 0 < pixels.min() < pixels.max() < 1
 
 
+def test_more_convolutions_keep_the_sizes():
+    net = unet((8, 12, 2), (4, 6), 3, convolutions=2, seed=1)
+    joins = [layer.output.shape[1:] for layer in net.layers if isinstance(layer, keras.layers.Concatenate)]
+    assert joins == [(4, 6, 4 + 4), (8, 12, 4 + 4)]  # the widest bridge has gone through a convolution
+    kernels = 9 * (2 * 4 + 4 * 4 + 6 * 6 + 8 * 4 + 8 * 4 + 4 * 3) + 16 * (4 * 4 + 4 * 6 + 6 * 4 + 4 * 4)
+    assert sum(int(np.prod(w.shape)) for w in net.weights if len(w.shape) == 4) == kernels
+    with pytest.raises(ValueError, match="unet: convolutions wants a whole number >= 1, got 0"):
+        unet((8, 8, 1), (4,), 1, convolutions=0)
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_a_normalised_network_does_not_see_the_scale_of_its_kernels(batch_norm):
+    net = unet((8, 12, 2), (4, 6), 3, convolutions=2, batch_norm=batch_norm, seed=1)
+    before = numpy(net(X, training=True))
+    for w in net.weights[:-2]:  # the last convolution has no norm
+        if len(w.shape) == 4:
+            w.assign(100 * w)
+    after = numpy(net(X, training=True))
+    assert np.allclose(before, after, atol=0.05) == batch_norm
+
+
 def test_the_widest_bridge_is_the_input_itself():
     net = unet((8, 12, 2), (4,), 3, seed=1)
     *_, kernel, bias = net.weights

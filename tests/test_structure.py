@@ -119,6 +119,12 @@ PLANNED = {
     "widgets_codes.Traversals": "10 Variational autoencoders",
     "widgets_codes.Tokens": "12 Discrete codes",
     "synthetic.ring_of_gaussians": "13 GANs",
+    "data.davis": "20 Objects that move",
+    "sprites.films": "20 Objects that move",
+    "metrics_objects.ari": "19 Many objects",
+    "metrics_objects.mbo": "19 Many objects",
+    "metrics_objects.identity": "20 Objects that move",
+    "metrics_objects.consistency": "20 Objects that move",
 }
 
 
