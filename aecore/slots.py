@@ -27,14 +27,12 @@ class SlotAutoencoder(Model):
 
         p(x | s) = prod_i sum_k m_ik N(x_i; mu_ik, scale^2 I)        a mixture: every pixel has one painter
         p(x | s) = prod_i N(x_i; sum_k m_ik mu_ik, scale^2 I)        mixture=False: the painters' colours are mixed
-        L = -log p(x | s) + agreement * sum_i H(q_i, A_i),   s, A = attention(encoder(x), noise)
+        L = -log p(x | s),   s = attention(encoder(x - 1/2), noise)
 
     Whose pixel it is, given the picture, is the mixture's posterior, q_i(k) proportional to
-    m_ik N(x_i; mu_ik, scale^2 I): what `predict` tells. The attention guesses it before anything is painted; with
-    `agreement` it learns from what turned out, a cross-entropy whose q is held fixed. A picture with more objects than
-    slots is encoded too: then slots hold several.
-    Reported while training, per picture: `rec`, -log p(x | s), and `agreement`, before its weight, in nats; `mse`, the
-    mean squared error of a value of the picture.
+    m_ik N(x_i; mu_ik, scale^2 I): what `predict` tells. A picture with more objects than slots is encoded too: then
+    slots hold several.
+    Reported while training, per picture: `rec`, -log p(x | s), nats; `mse`, the mean squared error of a value.
 
     Args:
         encoder: keras.Model, (b, H, W, c) -> a grid of features, (b, h, w, m): conv_encoder(..., grid=True).
@@ -42,7 +40,7 @@ class SlotAutoencoder(Model):
         decoder: slot_decoders.CanvasDecoder(...) or BroadcastDecoder(...), of the same size and background.
         slots: K, the background's among them, in training; verbs take another number.
         scale: standard deviation of a pixel's colour, > 0.
-        mixture: see above. agreement: >= 0; of a mixture only.
+        mixture: see above.
         seed: owns the noise of training.
     Raises: ValueError where parts do not fit one another or a number is out of range, TypeError for a part of
         another kind.
@@ -59,25 +57,19 @@ class SlotAutoencoder(Model):
         model.predict(x)                    # (n, 32, 32), 0 background, 1 to 4
     """
 
-    arguments = ("encoder", "attention", "decoder", "slots", "scale", "mixture", "agreement", "seed")
+    arguments = ("encoder", "attention", "decoder", "slots", "scale", "mixture", "seed")
 
-    def __init__(
-        self, encoder, attention, decoder, *, slots=5, scale=0.1, mixture=True, agreement=0.0, seed=0, **kwargs
-    ):
-        super().__init__(terms=["rec", "mse"] + ["agreement"] * (agreement > 0), **kwargs)
+    def __init__(self, encoder, attention, decoder, *, slots=5, scale=0.15, mixture=True, seed=0, **kwargs):
+        super().__init__(terms=["rec", "mse"], **kwargs)
         check_kind("SlotAutoencoder", "encoder", encoder, keras.Model, "conv_encoder(shape, (32,), 32, grid=True)")
         check_kind("SlotAutoencoder", "attention", attention, SlotAttention, "SlotAttention(32)")
         check_kind("SlotAutoencoder", "decoder", decoder, _Decoder, "CanvasDecoder((32, 32, 3), 32)")
         if not (math.isfinite(scale) and scale > 0):
             raise ValueError(f"SlotAutoencoder: scale must be a finite number > 0, got {scale}.")
-        if not (math.isfinite(agreement) and agreement >= 0 and (mixture or not agreement)):
-            raise ValueError(
-                f"SlotAutoencoder: agreement must be a finite number >= 0, and 0 without a mixture, got {agreement}."
-            )
         (seed,) = check_whole("SlotAutoencoder", at_least=0, seed=seed)
         _check_fit(encoder, attention, decoder)
         self.encoder, self.attention, self.decoder = encoder, attention, decoder
-        self.scale, self.mixture, self.agreement, self.seed = scale, mixture, agreement, seed
+        self.scale, self.mixture, self.seed = scale, mixture, seed
         self.shape, self.code_size = decoder.shape, FRAME + attention.size
         self.slots = self._count("SlotAutoencoder", slots)
         if not attention.built:
@@ -94,7 +86,7 @@ class SlotAutoencoder(Model):
 
     def found(self, x, noise=None, slots=None, training=False):
         """Slots, (b, k, d + 4), and attention, (b, k, h, w), from noise or from slots to start with."""
-        return self.attention(self.encoder(x, training=training), noise=noise, slots=slots)
+        return self.attention(self.call(x, training), noise=noise, slots=slots)
 
     def painted(self, slots):
         """Log masks and masks, (b, k, H, W), and colours, (b, k, H, W, c)."""
@@ -113,24 +105,14 @@ class SlotAutoencoder(Model):
         return log_masks - error / (2 * self.scale**2) - c * math.log(self.scale * math.sqrt(2 * math.pi))
 
     def call(self, x, training=False):
-        return self.encoder(x, training=training)
+        """Features of pictures, (b, h, w, m), from x - 1/2: of values that all are positive an encoder learns badly."""
+        return self.encoder(x - 0.5, training=training)
 
     def compute_loss(self, x, y=None, y_pred=None, sample_weight=None, training=True):
         y = self.evaluation_noise(ops.shape(x)[0]) if y is None else y
-        slots, attention = self.attention(y_pred, noise=y)
+        slots, _ = self.attention(y_pred, noise=y)
         rec, mse = self.errors(x, slots)
-        terms = {"rec": (rec, 1.0), "mse": (mse, 0.0)}
-        if self.agreement:
-            terms["agreement"] = (self.disagreement(x, slots, attention), self.agreement)
-        return self.total(sample_weight, **terms)
-
-    def disagreement(self, x, slots, attention):
-        """sum_i H(q_i, A_i), where q_i, held fixed, says whose pixel i turned out to be: (b,), nats."""
-        q = ops.softmax(ops.stop_gradient(self.log_joint(x, *self.painted(slots))), axis=1)
-        (height, width), (h, w) = self.shape[:2], attention.shape[2:]
-        q = ops.reshape(q, (-1, attention.shape[1], h, height // h, w, width // w))
-        q = ops.sum(q, axis=(3, 5))  # (b, k, h, w): of all pixels of a place of the grid
-        return -ops.sum(q * ops.log(attention + 1e-6), axis=(1, 2, 3))
+        return self.total(sample_weight, rec=(rec, 1.0), mse=(mse, 0.0))
 
     def errors(self, x, slots):
         """-log p(x | s), nats, and the mean squared error of a value: (b,) each."""

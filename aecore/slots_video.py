@@ -104,9 +104,8 @@ class SlotVideo(Model):
                 unused.trainable = False
         self.built = True
         x, s = (keras.KerasTensor((None, *shape)) for shape in (autoencoder.shape, (None, autoencoder.code_size)))
-        features = lambda x: autoencoder.encoder(x, training=False)
         self.expect_batch = _backend.fast(self.expected, self, s, s)
-        self.correct_batch = _backend.fast(lambda x, e: self.corrected(features(x), e), self, x, s)
+        self.correct_batch = _backend.fast(lambda x, e: self.corrected(autoencoder.call(x), e), self, x, s)
         if hinted:
             self.hint_batch = _backend.fast(self.hinted_slots, self, keras.KerasTensor((None, None, FRAME + 1)))
 
@@ -145,7 +144,7 @@ class SlotVideo(Model):
 
     def call(self, inputs, training=False):
         x = inputs["films"]
-        features = self.autoencoder.encoder(ops.reshape(x, (-1, *x.shape[2:])), training=training)
+        features = self.autoencoder.call(ops.reshape(x, (-1, *x.shape[2:])), training)
         return ops.reshape(features, (-1, x.shape[1], *features.shape[1:]))
 
     def compute_loss(self, x, y=None, y_pred=None, sample_weight=None, training=True):

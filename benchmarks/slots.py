@@ -9,8 +9,7 @@ mBO and the squared error, of labels from the posterior and of labels from the m
 with 7 slots; and on shapes that were never shown. The row "some shapes" is trained on ellipses and squares alone.
 
 A call stops after an epoch when its minutes are over and writes results/slots.json after every run. Called again it
-does what is missing; half-finished runs go on from their checkpoints, in the folder that --work names. JAX is
-faster on a CPU: KERAS_BACKEND=jax.
+does what is missing; half-finished runs go on from their checkpoints, in the folder that --work names.
 """
 
 import argparse
@@ -37,25 +36,27 @@ import keras  # isort: skip
 
 RESULT = Path(__file__).parent / "results" / "slots.json"
 SHAPE, PICTURES, BATCH = (32, 32, 3), 20_000, 64
-STEPS, RATE, WARM = 1_248, 1e-3, 100
+STEPS, RATE, WARM = 1_248, 1e-3, 200
 KNOWN, NEW = ("ellipse", "square"), ("triangle",)
 
 
-def model(
-    seed, channels=32, size=32, decoder=CanvasDecoder, paint=None, mixture=True, agreement=0.0, scale=0.15, **attention
-):
+def model(seed, centred=True, decoder=CanvasDecoder, paint=None, mixture=True, **attention):
     background = attention.setdefault("background", True)
+    encoder = conv_encoder(SHAPE, (32,), 32, activation="relu", grid=True, seed=seed)
+    if not centred:  # the model shows it x - 1/2
+        x = keras.Input(SHAPE)
+        encoder = keras.Model(x, encoder(keras.layers.Rescaling(1.0, 0.5)(x)))
     return SlotAutoencoder(
-        conv_encoder(SHAPE, (channels,), channels, activation="relu", grid=True, seed=seed),
-        SlotAttention(size, seed=seed, **attention),
-        decoder(SHAPE, size, background=background, seed=seed, **(paint or {})),
-        slots=5, mixture=mixture, agreement=agreement, scale=scale, seed=seed,
+        encoder, SlotAttention(32, seed=seed, **attention),
+        decoder(SHAPE, 32, background=background, seed=seed, **(paint or {})),
+        slots=5, mixture=mixture, scale=0.15, seed=seed,
     )  # fmt: skip
 
 
 PLAIN = dict(decoder=BroadcastDecoder, mixture=False, relative=False, background=False, spread=False, one_step=False)
 VARIANTS = {  # what is taken back -> arguments of `model`
     "all choices": {},
+    "pictures shown from 0 to 1": dict(centred=False),
     "no background slot": dict(background=False),
     "no places": dict(relative=False),
     "starts drawn anywhere": dict(spread=False),

@@ -15,7 +15,7 @@ matched with those of the frame before by the overlap of their masks, which is t
 the next frame is the frame it sees.
 
 A call stops after an epoch when its minutes are over and writes results/slots_video.json after every run. Called again
-it does what is missing; half-finished runs go on from their checkpoints. JAX is faster on a CPU: KERAS_BACKEND=jax.
+it does what is missing; half-finished runs go on from their checkpoints.
 """
 
 import argparse

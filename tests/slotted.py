@@ -26,7 +26,7 @@ def slot_model(decoder=CanvasDecoder, relative=True, background=True, spread=Tru
 
 
 VARIANTS = {
-    "canvas": dict(agreement=0.5),
+    "canvas": {},
     "coloured canvas, no background": dict(parts=dict(colours=3), background=False),
     "broadcast, no places, mean": dict(decoder=BroadcastDecoder, relative=False, spread=False, mixture=False),
 }

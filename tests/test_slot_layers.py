@@ -57,7 +57,7 @@ def test_an_iteration_is_the_formula_in_loops(models, pictures):
     model = models["canvas"]
     layer, x = model.attention, pictures[:1]
     slots = model.encode(x, seed=1)
-    features = numbers(model.encoder(x))[0].astype("float64")
+    features = numbers(model.call(x))[0].astype("float64")
     h, w, _ = features.shape
     flat = normal(features.reshape(h * w, -1))
     keys = normal(flat @ numbers(layer.key.kernel)).reshape(h, w, D)
@@ -74,7 +74,7 @@ def test_an_iteration_is_the_formula_in_loops(models, pictures):
                 near = float(numbers(layer.ground_bias)) if k == 0 else -(min(r[0] ** 2, 9) + min(r[1] ** 2, 9)) / 2
                 logits[k, i, j] = ask @ keys[i, j] / D**0.5 + bells(r[0]) @ where @ bells(r[1]) + near
     attention = np.exp(logits) / np.exp(logits).sum(axis=0)
-    after, attended = layer(numbers(model.encoder(x)), slots=slots, iterations=1)
+    after, attended = layer(numbers(model.call(x)), slots=slots, iterations=1)
     np.testing.assert_allclose(numbers(attended)[0], attention, rtol=1e-3, atol=1e-5)
     k, a = 2, (attention[2] + 1e-6) / (attention[2] + 1e-6).sum()
     seen = np.zeros(3 * D + 36)

@@ -70,11 +70,7 @@ def test_energy_and_labels_are_those_of_the_mixture(models, pictures):
     drawn = numbers(model.found(x, noise=model.noise[:3])[0])
     evaluated = model.evaluate(x)
     assert evaluated["rec"] == pytest.approx(model.energy(x, codes=drawn)["total"].mean(), rel=1e-4)
-    q, attention = model.predict_proba(x, codes=drawn), numbers(model.found(x, noise=model.noise[:3])[1])
-    large = np.moveaxis(attention, 1, -1).repeat(2, axis=1).repeat(2, axis=2)  # as many places as pixels
-    agreement = -(q * np.log(large)).sum(axis=(1, 2, 3)).mean()
-    assert evaluated["agreement"] == pytest.approx(agreement, rel=1e-3)
-    assert evaluated["loss"] == pytest.approx(evaluated["rec"] + 0.5 * agreement, rel=1e-3)
+    assert evaluated["loss"] == pytest.approx(evaluated["rec"])
 
 
 def test_without_a_mixture_the_loss_is_that_of_the_mixed_picture(models, pictures):
@@ -144,7 +140,7 @@ def thirds():
 def fit_parts(**given):
     encoder = conv_encoder(SHAPE, (5,), 7, grid=True)
     parts = dict(encoder=encoder, attention=SlotAttention(D), decoder=CanvasDecoder(SHAPE, D))
-    keywords = {k: given.pop(k) for k in ("slots", "scale", "agreement", "mixture") if k in given}
+    keywords = {k: given.pop(k) for k in ("slots", "scale", "mixture") if k in given}
     return SlotAutoencoder(*{**parts, **given}.values(), **keywords)
 
 
@@ -154,7 +150,6 @@ def fit_parts(**given):
         (lambda: fit_parts(slots=0), ValueError, "slots wants a whole number >= 1, got 0"),
         (lambda: fit_parts(slots=1), ValueError, "wanted 2 slots or more, the background's and an object's; got 1"),
         (lambda: fit_parts(scale=0.0), ValueError, "scale must be a finite number > 0"),
-        (lambda: fit_parts(agreement=1.0, mixture=False), ValueError, "0 without a mixture, got 1.0"),
         (lambda: fit_parts(encoder=thirds()), ValueError, "divides the picture.s 16 x 16 pixels, got 6 x 6"),
         (lambda: fit_parts(encoder=mlp_encoder(SHAPE, (), 7)), ValueError, r"Use conv_encoder\(..., grid=True\)"),
         (lambda: fit_parts(encoder=conv_encoder((8, 8, 3), (5,), 7, grid=True)), ValueError, "what the decoder paints"),

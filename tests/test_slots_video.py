@@ -68,7 +68,7 @@ def test_encoding_is_expectation_and_correction_in_turn(name, models, films):
         np.testing.assert_allclose(slots[:, 0], still.encode(x[:, 0], seed=3), **CLOSE)
     for t in range(1, T):
         e = model.forecast(slots[:, max(t - 2, 0) : t], 1)[:, 0]
-        moved, shares = attention(still.encoder(x[:, t]), slots=e, iterations=model.iterations)
+        moved, shares = attention(still.call(x[:, t]), slots=e, iterations=model.iterations)
         seen = numbers(shares).sum(axis=(2, 3))[..., None]
         gain = seen / (seen + model.patience)
         np.testing.assert_allclose(slots[:, t], (1 - gain) * e + gain * numbers(moved), **CLOSE)
