@@ -19,6 +19,7 @@ START = 0.25  # size of a slot before it has looked
 SMALLEST, LARGEST = 0.08, 0.5
 REACH = 3.0  # sizes, on either side of a place, within which a slot looks and paints
 BELLS = 5
+TRIES = 3  # candidates for each start
 
 
 def middles(n):
@@ -107,8 +108,8 @@ class SlotAttention(keras.layers.Layer):
         background: whether slot 0 is the background's, with rules of its own and without a place.
         one_step: whether the gradient goes through the last iteration alone, as at a fixed point, and from there
             straight to the slots' start. Through all of them it is dearer.
-        spread: how slots start where none are given: at places drawn with the odds of k-means++, so that no two start
-            on what looks the same; or, False, at any place, with features drawn from a normal distribution.
+        spread: how slots start where none are given: at places drawn by greedy k-means++, so that no two start on what
+            looks the same; or, False, at any place, with features drawn from a normal distribution.
         seed: owns the initial weights.
     Shapes: features (b, h, w, m), and either noise (b, k, d + 2), uniform in [0, 1) in the first two and normal in the
         others, from which the objects' slots are drawn, or slots (b, k, d + 4) to start from -> slots (b, k, d + 4) and
@@ -174,18 +175,21 @@ class SlotAttention(keras.layers.Layer):
         return slots
 
     def _spread(self, keys, u, h, w):
-        """Places drawn one after another, with odds by the squared distance of their keys from all before: (b, k, 2)
-        and their keys, (b, k, d). The first distance is that from the mean: most of a picture is ground."""
-        fixed = ops.stop_gradient(keys)
-        far = ops.sum(ops.square(fixed - ops.mean(fixed, axis=1, keepdims=True)), axis=-1)  # (b, n)
+        """Places drawn one after another, (b, k, 2), and their keys, (b, k, d), by k-means++: with odds by the squared
+        distance of their keys from all before, the best of TRIES. The first is that from the mean, mostly ground."""
+        fixed, rows = ops.stop_gradient(keys)[:, None], lambda a, i: ops.take_along_axis(a, i[..., None], axis=1)
+        far = ops.sum(ops.square(fixed[:, 0] - ops.mean(fixed, axis=2)), axis=-1)  # (b, n)
         places, nearest = [], []
         for j in range(u.shape[1]):
             odds = ops.cumsum(far, axis=1)
-            i = ops.sum(ops.cast(odds < u[:, j : j + 1] * odds[:, -1:], "int32"), axis=1)  # (b,)
-            i = ops.minimum(i, h * w - 1)
-            places.append(ops.stack([ops.take(middles(h), i // w), ops.take(middles(w), i % w)], axis=-1))
-            nearest.append(ops.take_along_axis(keys, i[:, None, None], axis=1))  # (b, 1, d)
-            far = ops.minimum(far, ops.sum(ops.square(fixed - ops.stop_gradient(nearest[-1])), axis=-1))
+            drawn = odds[:, -1:] * ((u[:, j : j + 1] + np.arange(TRIES, dtype="float32") / TRIES) % 1)  # (b, tries)
+            tried = ops.minimum(ops.sum(ops.cast(odds[:, None] < drawn[..., None], "int32"), axis=-1), h * w - 1)
+            near = ops.sum(ops.square(fixed - rows(fixed[:, 0], tried)[:, :, None]), axis=-1)  # (b, tries, n)
+            left = ops.minimum(far[:, None], near)
+            best = ops.argmin(ops.sum(left, axis=-1), axis=1)[:, None]  # (b, 1)
+            i, far = ops.take_along_axis(tried, best, axis=1), rows(left, best)[:, 0]
+            places.append(ops.concatenate([ops.take(middles(h), i // w), ops.take(middles(w), i % w)], axis=-1))
+            nearest.append(rows(keys, i))
         return ops.stack(places, axis=1), ops.concatenate(nearest, axis=1)
 
     def look(self, slots, keys, values):

@@ -18,7 +18,7 @@ from throughput import medians_of_rounds, start, write
 
 RESULT = Path(__file__).parent / "results" / "slots_speed.json"
 N, BATCH, EPOCHS, RATE, AT_ONCE = 2_560, 64, 4, 1e-3, 256
-SIZE, CHANNELS, CANVAS, HIDDEN, BELLS, REACH, SCALE = 32, 32, 12, 64, 6, 3.0, 0.1
+SIZE, CHANNELS, CANVAS, HIDDEN, BELLS, REACH, SCALE, TRIES = 32, 32, 12, 64, 6, 3.0, 0.15, 3
 
 
 def figures(seconds, infer):
@@ -108,14 +108,18 @@ def torch_case():
             return [torch.cat(p, 1) for p in zip(*parts, strict=True)] if method == "ask" else torch.cat(parts, 1)
 
         def begin(self, keys, noise, h):
-            fixed, places, nearest = keys.detach(), [], []
+            fixed, places, nearest, row = keys.detach(), [], [], torch.arange(len(keys))
             far = ((fixed - fixed.mean(1, keepdim=True)) ** 2).sum(-1)
             for j in range(noise.shape[1]):
                 odds = far.cumsum(1)
-                i = (odds < noise[:, j, :1] * odds[:, -1:]).sum(1).clamp(max=h * h - 1)
+                drawn = odds[:, -1:] * ((noise[:, j, :1] + torch.arange(TRIES) / TRIES) % 1)
+                tried = (odds[:, None] < drawn[..., None]).sum(-1).clamp(max=h * h - 1)
+                near = ((fixed[:, None] - fixed[row[:, None], tried][:, :, None]) ** 2).sum(-1)
+                left = torch.minimum(far[:, None], near)
+                best = left.sum(-1).argmin(1)
+                i, far = tried[row, best], left[row, best]
                 places.append(torch.stack([middles(h)[i // h], middles(h)[i % h]], -1))
-                nearest.append(keys[torch.arange(len(keys)), i][:, None])
-                far = torch.minimum(far, ((fixed - nearest[-1].detach()) ** 2).sum(-1))
+                nearest.append(keys[row, i][:, None])
             places = torch.stack(places, 1)
             features = self.deviation * noise[..., 2:] + self.first(torch.cat(nearest, 1))
             frames = torch.cat([places, torch.full_like(places, 0.25)], -1)
@@ -152,7 +156,7 @@ def torch_case():
 
         def forward(self, x, noise):
             """log p(x_i, k | slots): (b, k, h, w)."""
-            f = self.encoder(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+            f = self.encoder(x.permute(0, 3, 1, 2) - 0.5).permute(0, 2, 3, 1)
             b, h, _, _ = f.shape
             f = normal(f)
             keys, values = normal(self.key(f)).flatten(1, 2), self.value(f)

@@ -130,6 +130,23 @@ def test_slots_start_on_different_things():
     assert places == set(spots)  # ground is next to the mean from which the first distance is taken
 
 
+def test_starts_are_those_of_greedy_k_means_in_loops():
+    attention = SlotAttention(D, background=False)
+    attention.build((None, 4, 6, 5))
+    keys = rng.standard_normal((3, 24, D)).astype("float32")
+    noise = np.concatenate([rng.random((3, 4, 2)), np.zeros((3, 4, D))], axis=-1).astype("float32")
+    found = numbers(attention.start(keys, noise, 4, 6))[..., :2]
+    for key, draws, places in zip(keys.astype("float64"), noise[..., 0].astype("float64"), found, strict=True):
+        before = [key.mean(axis=0)]
+        for u, place in zip(draws, places, strict=True):
+            far = np.array([min(((z - b) ** 2).sum() for b in before) for z in key])
+            tries = [np.searchsorted(np.cumsum(far) / far.sum(), (u + t / 3) % 1) for t in range(3)]
+            left = [sum(min(f, ((z - key[i]) ** 2).sum()) for f, z in zip(far, key, strict=True)) for i in tries]
+            i = tries[int(np.argmin(left))]
+            before.append(key[i])
+            np.testing.assert_allclose(place, [(2 * (i // 6) + 1) / 4 - 1, (2 * (i % 6) + 1) / 6 - 1], atol=1e-6)
+
+
 @pytest.mark.parametrize("name", ["canvas", "coloured canvas", "broadcast"])
 def test_a_moved_object_is_the_same_object_elsewhere(name, models, pictures):
     model = models[name]
