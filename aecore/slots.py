@@ -9,7 +9,8 @@ from keras import ops
 
 from aecore import _backend
 from aecore.data import check_examples, check_whole
-from aecore.slot_decoders import _Decoder
+from aecore.networks import conv_encoder
+from aecore.slot_decoders import CanvasDecoder, _Decoder
 from aecore.slot_layers import FRAME, SlotAttention
 from aecore.training import EVALUATION_BATCH, Batches, Model, check_kind, in_chunks
 
@@ -47,9 +48,7 @@ class SlotAutoencoder(Model):
     Source: Locatello et al. 2020; the mixture of Greff et al. 2019 (IODINE), equation 2. Chapter 19.
 
     Example:
-        model = SlotAutoencoder(
-            conv_encoder((32, 32, 3), (32,), 32, grid=True), SlotAttention(32), CanvasDecoder((32, 32, 3), 32), slots=5
-        )
+        model = slot_autoencoder((32, 32, 3))
         model.compile(keras.optimizers.Adam(1e-3))
         model.fit(x)                        # x (n, 32, 32, 3) in [0, 1]
         slots = model.encode(x)             # (n, 5, 36)
@@ -256,6 +255,27 @@ class SlotAutoencoder(Model):
         if slots < least:
             raise ValueError(f"{name}: wanted {least} slots or more, the background's and an object's; got {slots}.")
         return slots
+
+
+def slot_autoencoder(shape, size=32, *, slots=5, paint=None, mixture=True, seed=0, **attention):
+    """A small SlotAutoencoder, whose parts fit one another: an encoder of two convolutions, and a canvas for each slot.
+
+    Args: shape, (h, w, c), h and w even; size, d, features of a slot and of a place; paint, arguments of CanvasDecoder;
+        attention, arguments of SlotAttention; slots, mixture and seed, as in SlotAutoencoder.
+    """
+    background = attention.setdefault("background", True)
+    return SlotAutoencoder(
+        conv_encoder(shape, (size,), size, activation="relu", grid=True, seed=seed),
+        SlotAttention(size, seed=seed, **attention),
+        CanvasDecoder(shape, size, background=background, seed=seed, **(paint or {})),
+        slots=slots, mixture=mixture, seed=seed,
+    )  # fmt: skip
+
+
+def adam(rate, steps, warm):
+    """Adam whose rate rises for `warm` steps, then falls along a cosine to 0; gradients clipped, nats per picture."""
+    schedule = keras.optimizers.schedules.CosineDecay(0.0, steps - warm, warmup_target=rate, warmup_steps=warm)
+    return keras.optimizers.Adam(schedule, global_clipnorm=1000.0)
 
 
 def _check_fit(encoder, attention, decoder):

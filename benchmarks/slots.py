@@ -26,34 +26,30 @@ from throughput import versions
 import aecore
 from aecore import _backend
 from aecore.metrics_objects import ari, mbo
-from aecore.networks import conv_encoder
-from aecore.slot_decoders import BroadcastDecoder, CanvasDecoder
-from aecore.slot_layers import SlotAttention
-from aecore.slots import SlotAutoencoder
+from aecore.slot_decoders import BroadcastDecoder
+from aecore.slots import SlotAutoencoder, adam, slot_autoencoder
 from aecore.sprites import sprites
 
 import keras  # isort: skip
 
 RESULT = Path(__file__).parent / "results" / "slots.json"
 SHAPE, PICTURES, BATCH = (32, 32, 3), 20_000, 64
-STEPS, RATE, WARM = 1_248, 1e-3, 200
+STEPS, RATE, WARM = 1_248, 2e-3, 200
 KNOWN, NEW = ("ellipse", "square"), ("triangle",)
 
 
-def model(seed, centred=True, decoder=CanvasDecoder, paint=None, mixture=True, **attention):
-    background = attention.setdefault("background", True)
-    encoder = conv_encoder(SHAPE, (32,), 32, activation="relu", grid=True, seed=seed)
+def model(seed, centred=True, broadcast=False, **arguments):
+    slots = slot_autoencoder(SHAPE, seed=seed, **arguments)
+    encoder, attention, decoder = slots.encoder, slots.attention, slots.decoder
     if not centred:  # the model shows it x - 1/2
         x = keras.Input(SHAPE)
         encoder = keras.Model(x, encoder(keras.layers.Rescaling(1.0, 0.5)(x)))
-    return SlotAutoencoder(
-        encoder, SlotAttention(32, seed=seed, **attention),
-        decoder(SHAPE, 32, background=background, seed=seed, **(paint or {})),
-        slots=5, mixture=mixture, scale=0.15, seed=seed,
-    )  # fmt: skip
+    if broadcast:
+        decoder = BroadcastDecoder(SHAPE, attention.size, background=attention.background, seed=seed)
+    return SlotAutoencoder(encoder, attention, decoder, slots=slots.slots, mixture=slots.mixture, seed=seed)
 
 
-PLAIN = dict(decoder=BroadcastDecoder, mixture=False, relative=False, background=False, spread=False, one_step=False)
+PLAIN = dict(broadcast=True, mixture=False, relative=False, background=False, spread=False, one_step=False)
 VARIANTS = {  # what is taken back -> arguments of `model`
     "all choices": {},
     "pictures shown from 0 to 1": dict(centred=False),
@@ -62,7 +58,7 @@ VARIANTS = {  # what is taken back -> arguments of `model`
     "starts drawn anywhere": dict(spread=False),
     "gradient through all iterations": dict(one_step=False),
     "colours at every pixel": dict(paint=dict(colours=12)),
-    "broadcast decoder": dict(decoder=BroadcastDecoder),
+    "broadcast decoder": dict(broadcast=True),
     "colours mixed": dict(mixture=False),
     "none of them": PLAIN,
     "some shapes": {},
@@ -70,11 +66,6 @@ VARIANTS = {  # what is taken back -> arguments of `model`
 
 
 COLOURS = "k-means of colours"
-
-
-def optimizer():
-    rate = keras.optimizers.schedules.CosineDecay(0.0, STEPS - WARM, warmup_target=RATE, warmup_steps=WARM)
-    return keras.optimizers.Adam(rate, global_clipnorm=1000.0)  # of a loss in nats per picture
 
 
 def agreement_of(masks, labels, suffix=""):
@@ -114,7 +105,7 @@ def run(name, seed, end, work):
     shown = {"shapes": KNOWN} if name == "some shapes" else {}
     x = sprites(PICTURES, seed=1, **shown).x
     slots = model(seed, **VARIANTS[name])
-    slots.compile(optimizer())
+    slots.compile(adam(RATE, STEPS, WARM))
     epochs = -(-STEPS // (PICTURES // BATCH))
     path = work / f"slots_{list(VARIANTS).index(name)}_{seed}.npz"
     clock, start = path.with_suffix(".seconds"), time.perf_counter()

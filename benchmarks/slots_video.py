@@ -35,13 +35,12 @@ from throughput import versions
 import aecore
 from aecore import _backend
 from aecore.metrics_objects import ari, consistency, identity, mbo
+from aecore.slots import adam
 from aecore.slots_video import SlotVideo, object_boxes
 from aecore.sprites import films
 
-import keras  # isort: skip
-
 RESULT = Path(__file__).parent / "results" / "slots_video.json"
-FILMS, FRAMES, BATCH, STEPS, RATE, WARM = 4_000, 6, 16, 4_000, 1e-3, 200
+FILMS, FRAMES, BATCH, STEPS, RATE, WARM = 4_000, 6, 16, 1_250, 1e-3, 200
 TESTED, LONG = 256, 10
 VARIANTS = {  # arguments of SlotVideo
     "slots in time": {},
@@ -50,11 +49,6 @@ VARIANTS = {  # arguments of SlotVideo
     "no foresight": dict(foresight=0.0),
 }
 ALONE = "frame by frame"
-
-
-def optimizer(rate, steps):
-    schedule = keras.optimizers.schedules.CosineDecay(0.0, steps - WARM, warmup_target=rate, warmup_steps=WARM)
-    return keras.optimizers.Adam(schedule, global_clipnorm=1000.0)  # of a loss in nats per picture
 
 
 def fitted(model, path, x, steps, batch, end, **arguments):
@@ -125,14 +119,14 @@ def run(name, seed, end, given):
     work = given.work / f"slots_video_{seed}"
     work.mkdir(parents=True, exist_ok=True)
     still, x = slots.model(seed), frames_of(made.x)
-    still.compile(optimizer(slots.RATE, given.still))
+    still.compile(adam(slots.RATE, given.still, WARM))
     minutes = {"still": fitted(still, work / "still.npz", x, given.still, slots.BATCH, end, seed=seed)}
     about = {"name": name, "seed": seed, "still steps": given.still}
     if name == ALONE:
         row = frame_by_frame(still, test)
     else:
         model = SlotVideo(still, seed=seed, **VARIANTS[name])
-        model.compile(optimizer(RATE, given.steps))
+        model.compile(adam(RATE, given.steps, WARM))
         path, extra = work / f"{list(VARIANTS).index(name)}.npz", {"hints": hints(model, made.masks)}
         minutes["video"] = fitted(model, path, made.x, given.steps, BATCH, end, seed=seed, **extra)
         about |= {"steps": given.steps, "parameters": model.count_params()}
