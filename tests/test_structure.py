@@ -29,6 +29,7 @@ LEVELS = (
         "kernels",
         "layers",
         "metrics",
+        "pretrained",
         "regions",
         "shapes",
         "synthetic",

@@ -68,7 +68,7 @@ def fingerprint(root):
     jupyter-cache looks at code cells only: with this as its folder, a change of the package, of a library or of
     the profile runs the notebooks again.
     """
-    patterns = ("aecore/**/*.py", "aecore/live/*", "requirements.txt", "benchmarks/results/*.json")
+    patterns = ("aecore/**/*.py", "aecore/live/*", "aecore/weights/*", "requirements.txt", "benchmarks/results/*.json")
     return digest(root, patterns, [(p, importlib.metadata.version(p)) for p in PACKAGES], settings())
 
 
