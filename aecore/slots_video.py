@@ -132,11 +132,10 @@ class SlotVideo(Model):
 
     def hinted_slots(self, hints):
         """Slots to start from: hints (b, o, 5), frames and 1, or zeros where there is no object -> (b, k, d + 4)."""
-        there = hints[..., FRAME:]
+        attention, (wide, back) = self.autoencoder.attention, self.hint
+        there = hints[..., FRAME:] * float(attention.relative)
         frames = there * hints[..., :FRAME] + (1 - there) * ops.convert_to_tensor(WHOLE)
-        wide, back = self.hint
         slots = ops.concatenate([frames, back(wide(hints))], axis=-1)
-        attention = self.autoencoder.attention
         if not attention.background:
             return slots
         ground = ops.concatenate([ops.convert_to_tensor(WHOLE), attention.ground_start], axis=0)

@@ -32,8 +32,9 @@ def video(parts=None, **kwargs):
 VARIANTS = {
     "plain": dict(),
     "hinted, no patience": dict(hinted=True, patience=0.0, iterations=2),
-    "hinted, no background, no foresight": dict(parts=dict(background=False), hinted=True, foresight=0.0),
-    "no places": dict(parts=dict(relative=False, spread=False, mixture=False)),
+    "hinted, no background, places or foresight": dict(
+        parts=dict(background=False, relative=False, spread=False, mixture=False), hinted=True, foresight=0.0
+    ),
 }
 HINTED = [name for name in VARIANTS if name.startswith("hinted")]
 
