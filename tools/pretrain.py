@@ -64,9 +64,14 @@ def patterned(n, seed):
     return sprites(n, textures=("stripes", "checks"), seed=seed)
 
 
-def patterned_figures(model):
-    test = patterned(320, seed=2)
-    return agreement_of(test.masks, model.predict(test.x, seed=1))
+def agreement(draw):
+    """Of labels with true masks, on 320 pictures."""
+
+    def judge(model):
+        test = draw(320, seed=2)
+        return agreement_of(test.masks, model.predict(test.x, seed=1))
+
+    return judge
 
 
 def train_films(model):
@@ -76,13 +81,21 @@ def train_films(model):
 
 
 RECIPES = {
+    "slots_plain": Recipe(
+        what="a slot autoencoder of plain objects",
+        model="slot_autoencoder((32, 32, 3), seed=19)",
+        training="sprites(20_000, seed=1), batches of 64, adam(2e-3, steps, 200)",
+        train=lambda model: fit(model, sprites(20_000, seed=1).x, epochs=4, batch=64, rate=2e-3),
+        test="sprites(320, seed=2), predict(x, seed=1)",
+        judge=agreement(sprites),
+    ),
     "slots_patterned": Recipe(
         what="a slot autoencoder of objects with patterns",
         model='slot_autoencoder((32, 32, 3), paint={"colours": 12}, seed=19)',
         training='sprites(20_000, textures=("stripes", "checks"), seed=1), batches of 64, adam(2e-3, steps, 200)',
         train=lambda model: fit(model, patterned(20_000, seed=1).x, epochs=8, batch=64, rate=2e-3),
         test='sprites(320, textures=("stripes", "checks"), seed=2), predict(x, seed=1)',
-        judge=patterned_figures,
+        judge=agreement(patterned),
     ),
     "slots_films": Recipe(
         what="slots in time, of films in which objects pass behind one another",
