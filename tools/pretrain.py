@@ -30,7 +30,7 @@ from aecore.sprites import films, sprites
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 from slots import agreement_of
-from slots_video import frames_of, in_time
+from slots_video import frames_of, hints, in_time
 from throughput import versions
 
 MOST = 2**20  # bytes of a file: it comes with every installation
@@ -52,11 +52,11 @@ class Recipe(NamedTuple):
     judge: Callable
 
 
-def fit(model, x, epochs, batch, rate, warm=200):
+def fit(model, x, epochs, batch, rate, warm=200, **arguments):
     """Train. Returns: the steps that it took."""
     steps = epochs * (len(x) // batch)
     model.compile(adam(rate, steps, warm))
-    model.fit(x, epochs=epochs, batch_size=batch, seed=model.seed)
+    model.fit(x, epochs=epochs, batch_size=batch, seed=model.seed, **arguments)
     return steps
 
 
@@ -78,6 +78,14 @@ def train_films(model):
     x = films(4_000, 6, seed=11).x
     still = fit(model.autoencoder, frames_of(x), epochs=4, batch=64, rate=2e-3)
     return {"frames by themselves": still, "films": fit(model, x, epochs=5, batch=16, rate=1e-3)}
+
+
+def train_hinted(model):
+    before = pretrained.load(SlotVideo(slot_autoencoder((32, 32, 3))), "slots_films")
+    model.autoencoder.set_weights(before.autoencoder.get_weights())
+    model.transition.set_weights(before.transition.get_weights())
+    made = films(4_000, 6, seed=11)
+    return fit(model, made.x, epochs=3, batch=16, rate=1e-3, hints=hints(model, made.masks))
 
 
 RECIPES = {
@@ -106,6 +114,14 @@ RECIPES = {
         test="films(128, 10, seed=12), encode(x, seed=1)",
         judge=lambda model: in_time(model, films(128, 10, seed=12)),
     ),
+    "slots_hinted": Recipe(
+        what="slots in time that are told boxes of the first frame",
+        model="SlotVideo(slot_autoencoder((32, 32, 3), seed=20), hinted=True, seed=20)",
+        training="from slots_films on, films(4_000, 6, seed=11) with their boxes, batches of 16, adam(1e-3, steps, 200)",
+        train=train_hinted,
+        test="films(128, 10, seed=12), encode(x, hints, seed=1)",
+        judge=lambda model: in_time(model, films(128, 10, seed=12)),
+    ),
 }
 
 
@@ -115,7 +131,9 @@ def packed(model):
     pairs = zip(model.weights, model.get_weights(), strict=True)
     np.savez_compressed(content, **{f"{i:03} {w.path}": a.astype("float32") for i, (w, a) in enumerate(pairs)})
     if content.tell() > MOST:
-        raise ValueError(f"pretrain: wanted at most {MOST:,} bytes of weights, got {content.tell():,}. Train less.")
+        raise ValueError(
+            f"pretrain: wanted at most {MOST:,} bytes of weights, got {content.tell():,}. Take a smaller model."
+        )
     return content.getvalue()
 
 
@@ -145,7 +163,7 @@ def make(name, recipe):
     index = pretrained.FOLDER / "index.json"
     entries = json.loads(index.read_text()) if index.exists() else {}
     replace(index.with_name(f"{name}.npz"), content)
-    replace(index, (json.dumps({**entries, name: entry}, indent=1, sort_keys=False) + "\n").encode())
+    replace(index, (json.dumps({**entries, name: entry}, indent=1) + "\n").encode())
     return entry
 
 
