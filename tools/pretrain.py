@@ -117,7 +117,7 @@ RECIPES = {
     "slots_hinted": Recipe(
         what="slots in time that are told boxes of the first frame",
         model="SlotVideo(slot_autoencoder((32, 32, 3), seed=20), hinted=True, seed=20)",
-        training="from slots_films on, films(4_000, 6, seed=11) with their boxes, batches of 16, adam(1e-3, steps, 200)",
+        training="slots_films, and then the same films with their boxes, batches of 16, adam(1e-3, steps, 200)",
         train=train_hinted,
         test="films(128, 10, seed=12), encode(x, hints, seed=1)",
         judge=lambda model: in_time(model, films(128, 10, seed=12)),
