@@ -91,11 +91,8 @@ class Shared(NamedTuple):
         blocks = max(1, round((sources / PER_BLOCK) ** 0.5)) ** 2
         x, inside = _cut_up(ops.reshape(f, (-1, h, w, f.shape[2])), blocks), _cut_up(there, blocks)
         c = _centres(x, inside, sources // blocks)
-        near, within, everywhere = (
-            _gaussian(x, c),
-            _gaussian(c, c),
-            ops.reshape(c, (-1, blocks * c.shape[2], c.shape[3])),
-        )
+        near, within = _gaussian(x, c), _gaussian(c, c)
+        everywhere = ops.reshape(c, (-1, blocks * c.shape[2], c.shape[3]))
         share = inside * ops.matmul(near, ops.inv(within + RIDGE * ops.eye(c.shape[2])))
         own = lambda t: _put_together(ops.sum(t * share, axis=-1, keepdims=True), h, w)
         k, heard = _gaussian(everywhere, everywhere), _gaussian(f, everywhere)
