@@ -38,12 +38,12 @@ class DenseCRF(keras.layers.Layer):
         position, colour, spatial_width: their widths, pixels and pixel values; see `gaussian_kernel`.
         damping: how much of the old q each sweep keeps, in [0, 1): where strong fields swing to and fro.
         chequered: renew the black squares of a chequerboard first, then the white ones; twice the time of a sweep.
-        sources: a picture with more pixels than this is approximated: pixels of a block that are alike share one of so
-            many sources, found by k-means (`kernels.Shared`). None: exact sums always, up to 4096 pixels.
+        sources: a picture with more pixels than this is approximated: pixels of a block share so many sources in all,
+            means of alike pixels (`kernels.Shared`). None: exact sums always, up to 4096 pixels.
     Memory: 4 bytes for each pair of pixels, or of a pixel or source and a source: 4.2 MB for a picture of 32 x 32,
-        21 MB for 64 x 64 with 1024 sources, 71 MB for 128 x 128. Kernels of more than 2 GiB in all are refused.
-    Source: Kraehenbuehl and Koltun 2011, algorithm 1; as a layer, Zheng et al. 2015. Differs: exact sums or k-means
-        instead of a lattice; one Potts weight for all labels. Chapter 16.
+        22 MB for 64 x 64 with 1024 sources, 76 MB for 128 x 128. Kernels of more than 2 GiB in all are refused.
+    Source: Kraehenbuehl and Koltun 2011, algorithm 1; as a layer, Zheng et al. 2015. Differs: exact sums or
+        Nystroem's approximation in blocks instead of a lattice; one Potts weight for all labels. Chapter 16.
     """
 
     def __init__(self, sweeps=5, bilateral=2.0, spatial=0.0, *, position=8.0, colour=8 / 255, spatial_width=3.0,
@@ -109,9 +109,9 @@ class DenseCRF(keras.layers.Layer):
     def sweep(self, unary, kernels, q, last=False):
         """Renew q once: (b, h, w, l) -> (b, h, w, l).
 
-        Args: unary, (b, h, w, l), nats; kernels; q; last, after it q is read: pixels that share a source now differ.
+        Args: unary, (b, h, w, l), nats; kernels; q; last, after it q is read: `kernels.Shared` is now finer.
         """
-        renewed = lambda q: ops.softmax(self.messages(kernels, q, last) - unary)
+        renewed = lambda q: _softmax(self.messages(kernels, q, last) - unary)
         damped = lambda q: self.damping * q + (1 - self.damping) * renewed(q)
         if not self.chequered:
             return damped(q)
@@ -123,7 +123,7 @@ class DenseCRF(keras.layers.Layer):
         """All sweeps, from q or, without it, from what the unaries alone say: (b, h, w, l) -> (b, h, w, l)."""
         check_unaries("DenseCRF", unary)
         unary = ops.convert_to_tensor(unary, "float32")
-        q = ops.softmax(-unary) if q is None else ops.convert_to_tensor(q, "float32")
+        q = _softmax(-unary) if q is None else ops.convert_to_tensor(q, "float32")
         for i in range(self.sweeps):
             q = self.sweep(unary, kernels, q, last=i == self.sweeps - 1)
         return q
@@ -149,3 +149,9 @@ def check_unaries(name, unaries):
     """Refuse arrays of unaries that say nothing: inf may forbid some labels of a pixel, but not all of them."""
     if isinstance(unaries, np.ndarray) and not (unaries.size and np.all(np.isfinite(unaries.min(-1)))):
         raise ValueError(f"{name}: wanted unaries > -inf, one label of each pixel finite; got others, nan, or none.")
+
+
+def _softmax(scores):
+    """As of `ops`, which takes TensorFlow twice as long where labels are few."""
+    p = ops.exp(scores - ops.max(scores, axis=-1, keepdims=True))
+    return p / ops.sum(p, axis=-1, keepdims=True)

@@ -16,7 +16,8 @@ from keras import ops
 PIXELS = 4096  # that exact sums take: the kernel of 64 x 64 pixels has 67 MB
 MEMORY = 2.0  # GiB, for the kernels of all pictures together
 ALONE = 1e-3  # a pixel with less likeness than this to all others together has no neighbours
-PER_BLOCK = 64  # sources; k-means costs as many distances for each pixel
+PER_BLOCK = 64  # sources; a pixel has as many weights
+RIDGE = 1e-3  # on the diagonal, 1, of the kernel of a block's sources, which may be equal
 
 
 def gaussian_kernel(pictures, position=8.0, colour=8 / 255):
@@ -64,13 +65,15 @@ class Exact(NamedTuple):
 
 
 class Shared(NamedTuple):
-    """Pixels of a block that are alike share a source, their mean, found by k-means; K is that of the sources.
+    """Pixels of a block share sources, the means of pixels that are alike (k-means): the Nystroem approximation.
 
-    In the last product of several, every pixel hears the sources with its own features.
+        k_ij is about  g_i k(sources) g_j',    g_i = k(i, sources) (k(sources) + r I)^(-1)  of the sources of its block
 
-    k: between sources, (b, s, s). share: 1 where a pixel of a block belongs to a source of the same block,
-    (b, blocks, pixels, sources). heard: k between pixels and sources, (b, h w, s). own, own_heard: of a pixel and its
-    own source in k and in `heard`; scale, scale_heard: d_i^(-1/2) by these, 0 where hidden; all (b, h, w, 1).
+    In the last product of several, every pixel hears the sources of all blocks with its own features.
+
+    k: between sources, (b, s, s). share: g, (b, blocks, pixels, sources), 0 where hidden. heard: k between pixels and
+    sources, (b, h w, s). own, own_heard: of a pixel with itself, by `share` and by `heard`; scale: d_i^(-1/2), 0 where
+    hidden; all (b, h, w, 1).
     """
 
     k: Any
@@ -79,37 +82,36 @@ class Shared(NamedTuple):
     own: Any
     own_heard: Any
     scale: Any
-    scale_heard: Any
 
     @classmethod
     def of(cls, f, there, sources, name):
         """As `Exact.of`, with at most so many sources in a picture."""
         h, w = there.shape[1:3]
         _refuse_large(name, f.shape[0], h * w + 2 * sources, sources)
-        nearest, share, centres = _clusters(ops.reshape(f, (-1, h, w, f.shape[2])), there, sources)
-        blocks, each = centres.shape[1:3]
-        c = ops.reshape(centres, (-1, blocks * each, f.shape[2]))
-        k, heard = _gaussian(c, c), _gaussian(f, c)
-        nearest = nearest + each * np.arange(blocks, dtype="int32")[:, None]  # among the sources of all blocks
-        nearest = ops.reshape(_put_together(nearest[..., None], h, w), (-1, h * w))
-        like = lambda t: ops.reshape(t, ops.shape(there))
-        own = like(ops.take_along_axis(ops.diagonal(k, axis1=1, axis2=2), nearest, axis=1))
-        own_heard = like(ops.take_along_axis(heard, nearest[..., None], axis=2))
-        plain = cls(k, share, heard, own, own_heard, there, there)
-        around, around_heard = plain.times(there), plain.times(there, last=True)
-        return plain._replace(scale=_scale(there, around), scale_heard=_scale(there, around_heard))
+        blocks = max(1, round((sources / PER_BLOCK) ** 0.5)) ** 2
+        x, inside = _cut_up(ops.reshape(f, (-1, h, w, f.shape[2])), blocks), _cut_up(there, blocks)
+        c = _centres(x, inside, sources // blocks)
+        near, within = _gaussian(x, c), _gaussian(c, c)
+        everywhere = ops.reshape(c, (-1, blocks * c.shape[2], c.shape[3]))
+        share = inside * ops.matmul(near, ops.inv(within + RIDGE * ops.eye(c.shape[2])))
+        own = lambda t: _put_together(ops.sum(t * share, axis=-1, keepdims=True), h, w)
+        k, heard = _gaussian(everywhere, everywhere), _gaussian(f, everywhere)
+        plain = cls(k, share, heard, own(ops.matmul(share, within)), own(near), there)
+        return plain._replace(scale=_scale(there, plain.times(there)))
 
     def times(self, q, last=False):
         """K q."""
-        h, w, n_labels = q.shape[1:]
-        scale, own = (self.scale_heard, self.own_heard) if last else (self.scale, self.own)
-        at = scale * q
-        sums = ops.matmul(ops.transpose(self.share, (0, 1, 3, 2)), _cut_up(at, self.share.shape[1]))
-        flat = ops.reshape(sums, (-1, self.k.shape[1], n_labels))  # of the pixels of each source, (b, s, l)
+        at = self.scale * q
+        if last:  # and once more d, as heard
+            at = ops.concatenate([at, ops.ones_like(self.scale)], axis=-1)
+        h, w, n = at.shape[1:]
+        sums = ops.matmul(ops.swapaxes(self.share, -1, -2), _cut_up(at, self.share.shape[1]))
+        flat = ops.reshape(sums, (-1, self.k.shape[1], n))  # what the sources say, (b, s, l)
         if last:
-            return scale * (ops.reshape(ops.matmul(self.heard, flat), ops.shape(q)) - own * at)
+            around = ops.reshape(ops.matmul(self.heard, flat), ops.shape(at)) - self.own_heard * at
+            return _scale(ops.sign(self.scale), around[..., -1:]) * around[..., :-1]
         mixed = ops.matmul(self.share, ops.reshape(ops.matmul(self.k, flat), ops.shape(sums)))
-        return scale * (_put_together(mixed, h, w) - own * at)
+        return self.scale * (_put_together(mixed, h, w) - self.own * at)
 
 
 class Separable(NamedTuple):
@@ -170,31 +172,29 @@ def check_widths(name, position, colour=None):
 
 
 def _gaussian(f, g):
-    """exp(-|f_i - g_j|^2 / 2), the exponent by one product: (b, n, d), (b, m, d) -> (b, n, m)."""
+    """exp(-|f_i - g_j|^2 / 2): (..., n, d), (..., m, d) -> (..., n, m)."""
+    return ops.exp(_exponent(f, g))
+
+
+def _exponent(f, g):
+    """-|f_i - g_j|^2 / 2, by one product."""
     half = lambda t: -ops.sum(t**2, axis=-1, keepdims=True) / 2
     one = lambda t: ops.ones_like(t[..., :1])
     left, right = ops.concatenate([f, half(f), one(f)], axis=-1), ops.concatenate([g, one(g), half(g)], axis=-1)
-    return ops.exp(ops.matmul(left, ops.transpose(right, (0, 2, 1))))
+    return ops.matmul(left, ops.swapaxes(right, -1, -2))
 
 
 def _scale(there, around):
     return there / ops.sqrt(ops.maximum(around, ALONE))
 
 
-def _clusters(f, there, sources, rounds=3):
-    """k-means in each block at once: the source of each pixel, (b, blocks, pixels); share; means, (b, blocks, k, d)."""
-    grid = max(1, round((sources / PER_BLOCK) ** 0.5))
-    x, inside = _cut_up(f, grid**2), _cut_up(there, grid**2)
-    k = sources // grid**2
-    centres = ops.take(x, np.random.default_rng(0).permutation(x.shape[2])[:k], axis=2)  # pixels from all over a block
-    for _ in range(rounds):
-        inner = ops.matmul(x, ops.transpose(centres, (0, 1, 3, 2)))
-        nearest = ops.argmax(inner - ops.sum(centres**2, axis=-1)[:, :, None] / 2, axis=-1)
-        share = ops.one_hot(nearest, k) * inside
-        members = ops.sum(share, axis=2)[..., None]
-        means = ops.matmul(ops.transpose(share, (0, 1, 3, 2)), x) / ops.maximum(members, 1.0)
-        centres = ops.where(members > 0, means, centres)
-    return ops.cast(nearest, "int32"), share, centres
+def _centres(x, inside, k):
+    """One round of k-means in each block: (b, blocks, pixels, d), 1 where known -> means, (b, blocks, k, d)."""
+    seeds = ops.take(x, np.random.default_rng(0).permutation(x.shape[2])[:k], axis=2)  # pixels from all over a block
+    near = _exponent(x, seeds)
+    members = inside * ops.cast(near == ops.max(near, axis=-1, keepdims=True), "float32")
+    number = ops.sum(members, axis=2)[..., None]
+    return ops.where(number > 0, ops.matmul(ops.swapaxes(members, -1, -2), x) / ops.maximum(number, 1.0), seeds)
 
 
 def _blocks(h, w, blocks):

@@ -138,7 +138,8 @@ def unet(
         filters: channels of each halving, from the input to the middle.
         channels: k, of the pictures that come out.
         convolutions: at each size, >= 1; the first one changes the size, those that follow are 3 x 3 and keep it.
-        batch_norm: normalise what each convolution gives over the batch, before its activation.
+        batch_norm: normalise what each convolution gives over the batch, before its activation; a trained network by
+            running means of the last ten batches or so: in short trainings Keras' hundred lag behind.
         activation, output_activation, condition_size, seed: as in `conv_encoder` and `conv_decoder`.
     Returns: keras.Model, (b, h, w, c) -> (b, h, w, k), or [(b, h, w, c), (b, condition_size)] -> (b, h, w, k).
     Raises: ValueError where a size does not halve evenly; says which sizes would.
@@ -154,7 +155,8 @@ def unet(
         """One convolution or its transpose, by `make`, with its norm and activation."""
         if not batch_norm:
             return make(n, activation, seed + at, *args)(h)
-        return layers.Activation(activation)(layers.BatchNormalization()(make(n, None, seed + at, *args)(h)))
+        normed = layers.BatchNormalization(momentum=0.9)(make(n, None, seed + at, *args)(h))
+        return layers.Activation(activation)(normed)
 
     def keep(h, n, at):
         for i in range(1, convolutions):

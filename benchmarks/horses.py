@@ -117,22 +117,40 @@ def fitted(model, horses):
 
 
 def unet(horses):
-    """A U-Net on the same pictures with their masks, moved alike; the pass that is best on the validation part."""
-    size, passes, batch = horses.size, 24, 32
+    """A U-Net on the same pictures with their masks, moved alike and recoloured; the pass that is best on the
+    validation part, and the mean over a picture and its mirror image."""
+    size, passes, batch = horses.size, 12, 32
     filters = [min(96, 24 * 2**i) for i in range(len(FILTERS[size]))]
     net = networks.unet((size, size, 3), filters, 1, convolutions=2, batch_norm=True, seed=horses.seed)
-    x, y = horses.moved(10)
+    x, y = horses.moved(20)
+    x = recoloured(x, y, horses.seed)
     steps = passes * (len(x) // batch)
     net.compile(
         keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(2e-3, steps)),
         keras.losses.BinaryCrossentropy(from_logits=True),
+        metrics=[keras.metrics.BinaryIoU([1], threshold=0.0, name="iou")],
     )
-    best = keras.callbacks.EarlyStopping(patience=passes, restore_best_weights=True)
+    best = keras.callbacks.EarlyStopping("val_iou", mode="max", patience=passes, restore_best_weights=True)
     masks = lambda y: y[..., None].astype("float32")
     held_out = (horses.validation[0], masks(horses.validation[1]))
     keras.utils.set_random_seed(horses.seed)  # Keras' own order of the batches
     net.fit(x, masks(y), epochs=passes, batch_size=batch, validation_data=held_out, callbacks=[best], verbose=0)
-    return net
+    inputs, mirror = keras.Input(x.shape[1:]), lambda h: keras.ops.flip(h, axis=2)
+    return keras.Model(inputs, (net(inputs) + mirror(net(mirror(inputs)))) / 2)
+
+
+def recoloured(x, y, seed):
+    """Pictures, each in other colours; in half of them the horse on its own, as if it stood elsewhere."""
+    n, rng = len(x), np.random.default_rng(seed)
+    draw = lambda low, high, channels: rng.uniform(low, high, (n, 1, 1, channels)).astype("float32")
+
+    def shaded():
+        mean = x.mean(axis=(1, 2), keepdims=True)
+        return (x - mean) * draw(0.6, 1.4, 3) * draw(0.6, 1.4, 1) + mean + draw(-0.1, 0.1, 3) + draw(-0.25, 0.25, 1)
+
+    new = np.where((y[..., None] > 0) & (draw(0, 1, 1) < 0.5), shaded(), shaded())
+    new = np.take_along_axis(new, rng.random((n, 1, 1, 3)).argsort(axis=-1), axis=-1)  # channels in any order
+    return np.clip(new + draw(0, 0.05, 1) * rng.standard_normal(x.shape, "float32"), 0, 1)
 
 
 def model(make, horses, work):
