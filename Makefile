@@ -72,6 +72,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/vae_speed.py
 	$(BIN)/python benchmarks/gan_speed.py
 	$(BIN)/python benchmarks/crf_speed.py
+	$(BIN)/python benchmarks/slots_speed.py
 
 pages: html
 	$(BIN)/python benchmarks/live.py
