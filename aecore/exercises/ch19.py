@@ -219,7 +219,7 @@ EXERCISES = (
     Function(
         name="ch19.starts",
         points=3,
-        section="Slot attention",
+        section="A competition for pixels",
         wants="a function of x, (n, d), and u, (k,), that returns k numbers of pixels, whole numbers",
         hints=(
             "Keep for each pixel its squared distance from the nearest of all that is chosen. It begins as that from the mean.",

@@ -43,7 +43,7 @@ def of_both(truth, predicted):
 
 
 def with_squares(truth, predicted):
-    """m^2 in the place of the pairs among m."""
+    """n^2 in the place of the pairs among n."""
     t, p = truth[truth > 0], predicted[truth > 0]
     table = np.array([[((t == i) & (p == j)).sum() for j in range(p.max() + 1)] for i in range(t.max() + 1)]) ** 2.0
     same, a, b = table.sum(), (np.bincount(t) ** 2.0).sum(), (np.bincount(p) ** 2.0).sum()
@@ -58,7 +58,7 @@ ARI = Function(
     wants="a function of truth and predicted, (h, w) whole numbers each, that returns one number",
     hints=(
         "Keep only the pixels where truth > 0, of both.",
-        "Count into a table m[i, j]; np.add.at(m, (truth, predicted), 1) does it. Pairs among m are m (m - 1) / 2.",
+        "Count into a table n[i, j]; np.add.at(n, (truth, predicted), 1) does it. Pairs among n are n (n - 1) / 2.",
         "S from the table's entries, A and B from its sums over columns and rows, E = A B / pairs among all.",
     ),
     cases=labellings,
@@ -77,7 +77,7 @@ ARI = Function(
             gives(of_both),
         ),
         Mistake(
-            "m pixels make m (m - 1) / 2 pairs, and not m^2: a pixel is no pair with itself.",
+            "n pixels make n (n - 1) / 2 pairs, and not n^2: a pixel is no pair with itself.",
             gives(with_squares),
         ),
     ),
