@@ -104,7 +104,7 @@ class SlotAutoencoder(Model):
         return log_masks - error / (2 * self.scale**2) - c * math.log(self.scale * math.sqrt(2 * math.pi))
 
     def call(self, x, training=False):
-        """Features of pictures, (b, h, w, m), from x - 1/2: of values that all are positive an encoder learns badly."""
+        """Features of pictures, (b, h, w, m). The encoder is shown x - 1/2, values about zero."""
         return self.encoder(x - 0.5, training=training)
 
     def compute_loss(self, x, y=None, y_pred=None, sample_weight=None, training=True):
