@@ -57,11 +57,11 @@ def draw(odds, u):
     return np.argmax(np.cumsum(odds) > u * np.sum(odds))
 
 
-def starts(x, u, square=np.square, fold=np.minimum, uniform=False, renew=False):
+def starts(x, u, square=np.square, fold=np.minimum, uniform=False, renew=False, pick=draw):
     away = lambda place: square(np.linalg.norm(x - place, axis=1))
     chosen, odds = [], np.ones(len(x)) if uniform else away(x.mean(axis=0))
     for i, each in enumerate(u):
-        chosen.append(draw(odds, each))
+        chosen.append(pick(odds, each))
         fresh = i == 0 and (renew or uniform)
         odds = away(x[chosen[-1]]) if fresh else fold(odds, away(x[chosen[-1]]))
     return np.array(chosen)
@@ -136,6 +136,7 @@ ANSWERS = {
             (lambda x, u: starts(x, u, fold=np.add), "added up"),
             (lambda x, u: starts(x, u, uniform=True), "equal odds"),
             (lambda x, u: starts(x, u, renew=True), "mean is forgotten"),
+            (lambda x, u: starts(x, u, pick=lambda odds, each: odds.argmax()), "u has no say"),
             (lambda x, u: starts(x, u) + 1, "the numbers are not"),
         ],
     ),
