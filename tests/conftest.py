@@ -29,8 +29,11 @@ ANY_BACKEND = (
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        if item.path.stem.removeprefix("test_") in ANY_BACKEND or "elsewhere" in item.fixturenames:
-            item.add_marker("any_backend")  # those that run the other backend themselves compare the two
+        if item.path.stem.removeprefix("test_") in ANY_BACKEND:
+            item.add_marker("any_backend")
+        if "elsewhere" in item.fixturenames:  # these run the other backend themselves, and compare the two
+            item.add_marker("any_backend")
+            item.add_marker("slow")
 
 
 @pytest.fixture(scope="session")
