@@ -44,7 +44,7 @@ def films(video):
 
 def error(live):
     """The mean squared error that is shown."""
-    return float(live.get_by_text("mean squared error").inner_text().split()[-1])
+    return float(live.locator(".result").get_by_text("mean squared error").inner_text().split()[-1])
 
 
 def test_a_moved_object_is_the_one_that_python_moves(stand, model, figure):
